@@ -1,0 +1,124 @@
+/* conf/conf.h
+ * The configuration as C structures. One table (conf_schema.c) says for each setting its
+ * name, type, default, limits and meaning; the loader, `check -T`, the JSON Schema and the
+ * reference manual are all made from it. YAML's own guesses about types are not used: the
+ * table types each value ("no" is a string where a string is wanted). */
+#ifndef CONF_H
+#define CONF_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/conf_source.h"
+
+struct conf_place {
+	unsigned line, column; /* from 1; 0: not in the file, a default */
+};
+
+struct conf_strings {
+	char **at;
+	size_t count;
+};
+
+struct conf_cert {
+	char *name;
+	char *chain; /* paths of PEM files */
+	char *key;
+};
+
+enum conf_version { CONF_VERSION_UNSET, CONF_VERSION_1_0, CONF_VERSION_1_1, CONF_VERSION_1_2, CONF_VERSION_1_3 };
+
+struct conf_profile {
+	char *name;
+	char *inherit; /* a built-in profile or another of these; default "intermediate" */
+	enum conf_version min, max;
+	struct conf_strings ciphers, ciphersuites, groups; /* empty: as inherited */
+	enum { CONF_TICKETS_UNSET, CONF_TICKETS_ON, CONF_TICKETS_OFF } tickets;
+};
+
+enum conf_need { CONF_NEED_NONE, CONF_NEED_MAY, CONF_NEED_ENCRYPT, CONF_NEED_VERIFY, CONF_NEED_MIRROR };
+
+struct conf_upstream {
+	char *name; /* of a short form (`upstream: 10.0.0.5:25`): the text itself */
+	struct conf_strings hosts; /* "192.0.2.1:25", "[::1]:25", "mx.example.net:25", "mx.example.net" (port 25) */
+	bool implicit;
+	enum conf_need tls;
+	unsigned min_bits;
+	char *ca; /* path; NULL: the system's roots */
+	struct conf_strings names;
+	char *certificate; /* name; NULL: no client certificate */
+	char *tls_profile;
+	msec timeout_connect, timeout_greeting, timeout_command, timeout_data, timeout_final;
+	msec retry_after; /* a host that failed is tried last for so long */
+};
+
+enum conf_tls_support { CONF_TLS_SUPPORT_DISABLED, CONF_TLS_SUPPORT_ENABLED, CONF_TLS_SUPPORT_REQUIRED };
+enum conf_client_tls { CONF_CLIENT_TLS_NONE, CONF_CLIENT_TLS_MAY, CONF_CLIENT_TLS_ENCRYPT };
+enum conf_mode { CONF_MODE_RELAY };
+
+struct conf_service {
+	char *name;
+	enum conf_mode mode;
+	struct conf_strings listen, listen_tls;
+	enum conf_tls_support tls_support;
+	char *upstream; /* a name in `upstreams`, or the short form */
+	struct conf_strings certificates; /* names; empty: all there are, in the order of the file */
+	enum conf_client_tls client_tls;
+	char *tls_profile;
+	char *hostname; /* NULL: the global one */
+	msec timeout_command, timeout_data, timeout_session;
+	uint64_t max_message_size; /* octets */
+	unsigned max_recipients, max_connections, max_connections_per_address, max_errors;
+};
+
+enum conf_envelope { CONF_ENVELOPE_PLAIN, CONF_ENVELOPE_HASHED };
+
+struct conf_log {
+	enum log_format format;
+	enum conf_envelope envelope;
+};
+
+struct conf {
+	char *path;
+	char *hostname;
+	char *user;      /* that edges run as, where the master is root */
+	unsigned edges;  /* 0: one for each processor that we may use */
+	msec drain_timeout;
+	msec ticket_rotation;
+	struct conf_log log;
+	struct conf_cert *certs;         size_t cert_count;
+	struct conf_profile *profiles;   size_t profile_count;
+	struct conf_upstream *upstreams; size_t upstream_count; /* short forms included */
+	struct conf_service *services;   size_t service_count;
+	struct conf_mark *marks; size_t mark_count; /* where in the file each field was set */
+};
+
+/* What is wrong, all of it: "gw.yaml:14:12: tls_profiles.old.min is "1.4"; it can be 1.0, 1.1, 1.2 or 1.3". */
+struct conf_report {
+	const char *path;
+	unsigned errors, warnings;
+	char *text; /* whole lines, each "path:line:column: [warning: ]..."; NULL: nothing */
+	size_t len;
+};
+
+void conf_report_init(struct conf_report *r, const char *path);
+void conf_report_free(struct conf_report *r);
+void conf_error(struct conf_report *r, struct conf_place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void conf_warning(struct conf_report *r, struct conf_place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Reads and checks the whole file; goes on after an error as far as it can. NULL where the report
+ * has errors. References (a service's upstream, certificates, profiles) are checked too, and
+ * that no two services listen on the same address. The files that are named are read by plan_build. */
+MUST_CHECK struct conf *conf_load(struct conf_source *source, const char *path,
+				  struct conf_report *report);
+void conf_free(struct conf *c);
+
+/* Where `field` (the address of a member of the configuration) was set. */
+struct conf_place conf_place_of(const struct conf *c, const void *field);
+
+/* The effective settings as YAML, defaults filled in; the JSON Schema; both end with a newline, both
+ * are malloc'ed. conf_reference: a Markdown table of all settings for the docs. */
+char *conf_print(const struct conf *c);
+char *conf_schema_json(void);
+char *conf_reference(void);
+
+#endif

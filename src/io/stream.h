@@ -1,0 +1,87 @@
+/* io/stream.h
+ * Bytes to and from one peer: a socket or memory below, TLS in between where it was
+ * started. It owns its descriptor, its TLS connection and its buffers.
+ *
+ * Readiness is remembered, not asked for: sockets are watched edge-triggered, an event
+ * sets ready_in or ready_out, and only an EAGAIN takes it back. So after any event the
+ * session runs as far as it goes and nothing need be armed again. */
+#ifndef IO_STREAM_H
+#define IO_STREAM_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "io/addr.h"
+#include "tls/tls_conn.h"
+
+#define STREAM_IN_MOST (64 * 1024)
+#define STREAM_OUT_MOST (64 * 1024)
+
+/* How the peer's side of the stream ended. */
+enum stream_end {
+	STREAM_OPEN,
+	STREAM_CLOSED,    /* FIN in clear, or close_notify under TLS */
+	STREAM_CUT,       /* FIN under TLS without close_notify */
+	STREAM_RESET,     /* RST, or an error of the socket */
+	STREAM_TLS_BROKEN /* an alert, a bad record, a failed handshake */
+};
+
+/* Two ends of a connection in memory, for talks and the simulator. */
+struct stream_pipe {
+	struct buf a_to_b, b_to_a;
+	bool a_closed, b_closed;   /* that end has sent its FIN */
+	bool reset;
+	size_t a_window, b_window; /* how many bytes a write may have waiting towards b, a */
+};
+
+struct stream {
+	int fd;                    /* -1: memory, or not open */
+	struct stream_pipe *pipe;  /* not owned; NULL: a socket */
+	bool pipe_is_a;
+	bool open;
+	bool ready_in, ready_out;
+	bool shut_out;             /* our FIN has been sent */
+	bool close_when_flushed;   /* stream_finish was called */
+	enum stream_end end;
+	struct tls_conn *tls;      /* NULL: clear */
+	bool handshaking;
+	enum tls_failure failure;
+	struct buf in, out;        /* plain octets */
+	uint64_t bytes_in, bytes_out; /* plain octets moved so far */
+	msec moved_at;             /* when bytes last moved, as told to fill and flush */
+	struct why why;            /* of `end`, where it is not OPEN or CLOSED */
+};
+
+void stream_init(struct stream *s);
+void stream_open_fd_take(struct stream *s, int fd);
+void stream_open_pipe(struct stream *s, struct stream_pipe *pipe, bool is_a);
+/* Closes at once, whatever waits. The stream may be opened again after it. */
+void stream_close(struct stream *s);
+/* Closes so that the peer sees a reset: it must not take what it has for whole. */
+void stream_abort(struct stream *s);
+
+/* Puts TLS under a stream that has been in the clear.
+ *
+ * Takes `tls` on success only. Fails where bytes are still waiting on either
+ * side: a peer's plaintext must never be read as if it had come through TLS
+ * (RFC 3207 section 4.2), and our last plain reply must have left first. There is
+ * no other way to switch a stream, so no caller can forget the check. */
+MUST_CHECK bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct why *why);
+
+/* Under TLS and past the handshake. */
+bool stream_is_secure(const struct stream *s);
+
+/* Moves what can be moved; true where anything did, the end of the stream and steps of a handshake
+ * included. `now` is only written down. */
+bool stream_fill(struct stream *s, msec now);
+bool stream_flush(struct stream *s, msec now);
+
+/* Nothing waits to be sent, neither plain nor encrypted. */
+bool stream_flushed(const struct stream *s);
+
+/* No more will be put into `out`: when it is flushed, close_notify and FIN follow. Reading goes on. */
+void stream_finish(struct stream *s);
+
+/* Gives back memory of an idle stream. */
+void stream_rest(struct stream *s);
+
+#endif

@@ -1,0 +1,37 @@
+/* mail/mail_trace.h
+ * The Received field that we add (RFC 5321 section 4.4), and the count of those that a
+ * message already has (section 6.3: a loop is known by their number). */
+#ifndef MAIL_TRACE_H
+#define MAIL_TRACE_H
+
+#include "base/buf.h"
+
+#define MAIL_TRACE_MOST 50   /* fields; the message that has as many is refused */
+#define MAIL_RECEIVED_MOST 1024 /* octets of the field that we add, at the most */
+
+struct mail_received {
+	struct span helo;    /* as the client said it */
+	const char *client;  /* address: "192.0.2.7", "2001:db8::1" (the literal's "IPv6:" is added) */
+	const char *hostname;
+	const char *with;    /* "ESMTPS" */
+	const char *tls;     /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL without TLS */
+	const char *id;      /* session id and number of the transaction */
+	int64_t when;        /* seconds since 1970, UTC */
+};
+
+/* Writes the folded field, each line ended by CRLF, none above 998 octets. Whatever stands
+ * in `helo`, the result is one field: octets that are not printable become '?'. */
+MUST_CHECK bool mail_received_put(struct buf *out, const struct mail_received *r);
+
+/* Counts Received fields in the header section while the content streams by, in any cut. */
+struct mail_trace {
+	unsigned received;
+	unsigned column;   /* octets of the field name compared so far, or past it */
+	bool matching;     /* the line so far is a prefix of "Received:" */
+	bool body;         /* the empty line has been seen */
+};
+
+void mail_trace_init(struct mail_trace *t);
+void mail_trace_see(struct mail_trace *t, struct span content);
+
+#endif

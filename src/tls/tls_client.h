@@ -1,0 +1,25 @@
+/* tls/tls_client.h
+ * TLS towards an upstream: one context for each upstream and generation. It decides nothing about
+ * levels: it always looks at the certificate, writes what it found into the facts, and
+ * need_met() judges. So a leg under `may` tells in the log what verification would have said. */
+#ifndef TLS_CLIENT_H
+#define TLS_CLIENT_H
+
+#include "tls/tls_cert.h"
+#include "tls/tls_need.h"
+#include "tls/tls_profile.h"
+
+struct tls_client;
+
+struct tls_client_conf {
+	const struct tls_profile *profile;
+	struct span ca;           /* PEM; empty: the system's roots */
+	const char *const *names; /* that the certificate may have (SAN only, RFC 9525) */
+	size_t name_count;        /* 0: the host name or address that is connected to */
+	struct tls_cert *cert;    /* our client certificate, not taken; NULL: none */
+};
+
+MUST_CHECK struct tls_client *tls_client_new(const struct tls_client_conf *conf, struct why *why);
+void tls_client_free(struct tls_client *c);
+
+#endif

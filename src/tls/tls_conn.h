@@ -1,0 +1,74 @@
+/* tls/tls_conn.h
+ * One TLS connection without a socket: encrypted octets are put into `raw_in` and taken
+ * from `raw_out` by the stream that owns it. Only this folder knows OpenSSL. */
+#ifndef TLS_CONN_H
+#define TLS_CONN_H
+
+#include "base/buf.h"
+#include "tls/tls_client.h"
+#include "tls/tls_server.h"
+
+/* Ceilings of the raw buffers. One record is at most 16 KB and a little. */
+#define TLS_RAW_IN_MOST (64 * 1024)
+#define TLS_RAW_OUT_MOST (160 * 1024)
+
+struct tls_conn {
+	void *ssl;         /* SSL *, private to tls/ */
+	struct buf raw_in;
+	struct buf raw_out;
+	bool server;
+	bool ready;        /* the handshake is done */
+	bool peer_closed;  /* close_notify came */
+	bool broken;       /* an alert, a bad record: neither read nor write again */
+	struct tls_client *client; /* for the session cache; NULL on the server side */
+	char session_key[320];     /* need + names + host that the cached session depends on */
+	uint32_t want_session;     /* private */
+};
+
+enum tls_io {
+	TLS_IO_OK,     /* something moved */
+	TLS_IO_MORE,   /* wants more in raw_in */
+	TLS_IO_FULL,   /* raw_out is at its ceiling: let it drain first */
+	TLS_IO_CLOSED, /* close_notify */
+	TLS_IO_BROKEN, /* `why` says it; an alert may stand in raw_out: flush it, then drop */
+};
+
+/* How a handshake failed, for counters. */
+enum tls_failure {
+	TLS_FAILURE_NONE,
+	TLS_FAILURE_VERSION, /* older than the profile allows, SSLv3 hello, nothing in common */
+	TLS_FAILURE_CIPHER,  /* no cipher, group or signature algorithm in common */
+	TLS_FAILURE_ALERT,   /* the peer sent an alert; `why` has its name and number */
+	TLS_FAILURE_GARBAGE, /* not TLS, or a bad record */
+	TLS_FAILURE_OTHER,
+};
+const char *tls_failure_name(enum tls_failure f);
+
+struct tls_conn *tls_conn_accept(struct tls_server *server);
+
+/* `host`: the name to send as SNI and, where the context has no names of its own, to be found in
+ * the certificate; an address literal sends no SNI and is looked for among the IP
+ * addresses. `key` is all that the decision for this leg depended on (host and port, need): the
+ * cached session of another key is never used (law 7). Sessions are kept as copies
+ * (SSL_SESSION_dup), at most 64 keys a context, one each, an hour each. */
+struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const char *key);
+
+void tls_conn_free(struct tls_conn *c);
+
+/* Drives the handshake. TLS_IO_OK: it is done (c->ready). */
+enum tls_io tls_conn_handshake(struct tls_conn *c, enum tls_failure *failure, struct why *why);
+
+/* Plain octets out of the connection into `in`, as long as there is room and data. TLS_IO_OK where at
+ * least one octet came; TLS_IO_FULL where `in` has no room. */
+enum tls_io tls_conn_read(struct tls_conn *c, struct buf *in, struct why *why);
+
+/* Encrypts from the front of `out`, consuming what was taken. */
+enum tls_io tls_conn_write(struct tls_conn *c, struct buf *out, struct why *why);
+
+/* Puts a close_notify into raw_out, once. */
+void tls_conn_close(struct tls_conn *c);
+
+/* After the handshake. On the client side with what the check of chain and names found. */
+void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts);
+
+#endif
