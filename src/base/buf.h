@@ -31,7 +31,7 @@ void buf_consume(struct buf *b, size_t len);
 /* All of `s` or nothing; false where the ceiling forbids it. */
 MUST_CHECK bool buf_put(struct buf *b, struct span s);
 MUST_CHECK bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-MUST_CHECK bool buf_vprintf(struct buf *b, const char *fmt, va_list args);
+MUST_CHECK bool buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
 /* Room for up to `want` bytes at the end, to be filled in place; `*got` is how
  * many there are (0 at the ceiling). buf_commit says how many were filled. */

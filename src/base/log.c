@@ -1,11 +1,20 @@
 #include "base/log.h"
 
+#include "base/must.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Room kept for what log_end adds. */
+/* Kept free for what log_end adds: the mark of a cut line, and its end. */
 #define LOG_TAIL 16
+#define LOG_ROOM (LOG_LINE_MOST - LOG_TAIL)
+
+/* A value gets its first octets or is not begun: less would say nothing. */
+#define VALUE_LEAST 16
+
+/* The longest escape and a closing quote. */
+#define ESCAPE_MOST 7
 
 static enum log_format form = LOG_TEXT;
 static void (*out)(struct span line);
@@ -20,32 +29,29 @@ void log_set_sink(void (*sink)(struct span line))
 	out = sink;
 }
 
-static bool put(struct log_line *l, const char *at, size_t len)
+static void put(struct log_line *l, const char *at, size_t len)
 {
-	if (l->cut || len > LOG_LINE_MOST - LOG_TAIL - l->len) {
-		l->cut = true;
-		return false;
-	}
+	must(len <= LOG_LINE_MOST - l->len);
 	memcpy(l->mem + l->len, at, len);
 	l->len += len;
-	return true;
 }
 
 /* Text and JSON escape alike: what JSON reads back, a person can read too. Bytes
  * above 0x7f are escaped one by one: peers send them in any encoding or none. */
-static bool put_escaped(struct log_line *l, unsigned char c)
+static void put_escaped(struct log_line *l, unsigned char c)
 {
 	char esc[8];
 
 	if (c == '"' || c == '\\') {
 		esc[0] = '\\';
 		esc[1] = (char)c;
-		return put(l, esc, 2);
+		put(l, esc, 2);
+	} else if (c >= 0x20 && c < 0x7f) {
+		put(l, (const char *)&c, 1);
+	} else {
+		snprintf(esc, sizeof(esc), "\\u%04x", c);
+		put(l, esc, 6);
 	}
-	if (c >= 0x20 && c < 0x7f)
-		return put(l, (const char *)&c, 1);
-	snprintf(esc, sizeof(esc), "\\u%04x", c);
-	return put(l, esc, 6);
 }
 
 static bool needs_quotes(struct span v)
@@ -61,51 +67,56 @@ static bool needs_quotes(struct span v)
 	return false;
 }
 
-static void put_key(struct log_line *l, const char *key)
+/* Whether a field with this key and the first `len` octets of its value has room.
+ * Where not, the line is full: what is left out later must not look as if only this
+ * one field had been. */
+static bool begin_field(struct log_line *l, const char *key, size_t len)
 {
-	if (l->len > (form == LOG_JSON ? 1u : 0u))
-		put(l, form == LOG_JSON ? "," : " ", 1);
-	if (form == LOG_JSON)
+	bool json = form == LOG_JSON;
+	size_t key_len = strlen(key);
+
+	/* A comma or a blank, the quotes of a key, a colon or '='. */
+	if (l->cut || l->len + key_len + 4 + len > LOG_ROOM) {
+		l->cut = true;
+		return false;
+	}
+	if (l->len > (json ? 1u : 0u))
+		put(l, json ? "," : " ", 1);
+	if (json)
 		put(l, "\"", 1);
-	put(l, key, strlen(key));
-	put(l, form == LOG_JSON ? "\":" : "=", form == LOG_JSON ? 2 : 1);
+	put(l, key, key_len);
+	put(l, json ? "\":" : "=", json ? 2 : 1);
+	return true;
 }
 
-/* A value is cut on the way in, before its closing quote, never after. */
-static void put_value(struct log_line *l, struct span v)
+static void put_plain(struct log_line *l, struct span v)
 {
-	bool cut = false;
+	struct span fits = span_first(v, LOG_ROOM - l->len);
 
-	if (form == LOG_TEXT && !needs_quotes(v)) {
-		put(l, v.at, v.len);
-		return;
-	}
-	if (!put(l, "\"", 1))
-		return;
-	for (size_t i = 0; i < v.len && !cut; i++) {
-		cut = l->len + 8 > LOG_LINE_MOST - LOG_TAIL ||
-		      !put_escaped(l, (unsigned char)v.at[i]);
+	put(l, fits.at, fits.len);
+	l->cut = fits.len < v.len;
+}
+
+/* A value is cut on the way in, before its closing quote and never inside an escape. */
+static void put_quoted(struct log_line *l, struct span v)
+{
+	put(l, "\"", 1);
+	for (size_t i = 0; i < v.len && !l->cut; i++) {
+		l->cut = l->len + ESCAPE_MOST > LOG_ROOM;
+		if (!l->cut)
+			put_escaped(l, (unsigned char)v.at[i]);
 	}
 	put(l, "\"", 1);
-	l->cut |= cut;
 }
 
 void log_span(struct log_line *l, const char *key, struct span value)
 {
-	size_t before = l->len;
-
-	if (l->cut)
+	if (!begin_field(l, key, VALUE_LEAST))
 		return;
-	put_key(l, key);
-	if (l->cut || l->len + 16 > LOG_LINE_MOST - LOG_TAIL) {
-		l->len = before;
-		l->cut = true;
-		return;
-	}
-	before = l->len;
-	put_value(l, value);
-	if (l->cut && l->len == before)
-		put(l, "\"\"", 2);
+	if (form == LOG_TEXT && !needs_quotes(value))
+		put_plain(l, value);
+	else
+		put_quoted(l, value);
 }
 
 void log_text(struct log_line *l, const char *key, const char *value)
@@ -116,26 +127,30 @@ void log_text(struct log_line *l, const char *key, const char *value)
 void log_int(struct log_line *l, const char *key, int64_t value)
 {
 	char text[24];
-	size_t before = l->len;
+	size_t len = (size_t)snprintf(text, sizeof(text), "%lld", (long long)value);
 
-	if (l->cut)
-		return;
-	snprintf(text, sizeof(text), "%lld", (long long)value);
-	put_key(l, key);
-	put(l, text, strlen(text));
-	if (l->cut)
-		l->len = before;
+	if (begin_field(l, key, len))
+		put(l, text, len);
+}
+
+static PRINTF_LIKE(3, 0) void put_fmt(struct log_line *l, const char *key, const char *fmt,
+				      va_list args)
+{
+	char text[1024];
+	int len = vsnprintf(text, sizeof(text), fmt, args);
+
+	must(len >= 0);
+	log_text(l, key, text);
+	l->cut |= (size_t)len >= sizeof(text);
 }
 
 void log_fmt(struct log_line *l, const char *key, const char *fmt, ...)
 {
-	char text[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	put_fmt(l, key, fmt, args);
 	va_end(args);
-	log_text(l, key, text);
 }
 
 void log_begin(struct log_line *l, const char *event)
@@ -149,14 +164,13 @@ void log_begin(struct log_line *l, const char *event)
 
 void log_end(struct log_line *l)
 {
-	bool cut = l->cut;
+	bool json = form == LOG_JSON;
 
-	l->cut = false;
-	if (cut)
-		log_int(l, "cut", 1);
-	if (form == LOG_JSON)
-		l->mem[l->len++] = '}';
-	l->mem[l->len++] = '\n';
+	if (l->cut)
+		put(l, json ? ",\"cut\":1" : " cut=1", json ? 8 : 6);
+	if (json)
+		put(l, "}", 1);
+	put(l, "\n", 1);
 	if (out != NULL)
 		out(span_of(l->mem, l->len));
 }
@@ -164,13 +178,11 @@ void log_end(struct log_line *l)
 void log_event(const char *event, const char *fmt, ...)
 {
 	struct log_line line;
-	char text[1024];
 	va_list args;
 
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	log_begin(&line, event);
-	log_text(&line, "text", text);
+	va_start(args, fmt);
+	put_fmt(&line, "text", fmt, args);
+	va_end(args);
 	log_end(&line);
 }

@@ -16,6 +16,9 @@ struct span span_from(struct span s, size_t skip)
 {
 	if (skip > s.len)
 		skip = s.len;
+	/* An empty span may have no address, and even NULL + 0 is not defined. */
+	if (skip == 0)
+		return s;
 	return (struct span){ s.at + skip, s.len - skip };
 }
 

@@ -39,7 +39,9 @@ enum conf_need { CONF_NEED_NONE, CONF_NEED_MAY, CONF_NEED_ENCRYPT, CONF_NEED_VER
 
 struct conf_upstream {
 	char *name; /* of a short form (`upstream: 10.0.0.5:25`): the text itself */
-	struct conf_strings hosts; /* "192.0.2.1:25", "[::1]:25", "mx.example.net:25", "mx.example.net" (port 25) */
+	bool brief; /* it is a short form: nothing but its host was set */
+	/* "192.0.2.1:25", "[::1]:25", "mx.example.net:25"; without a port 25, with `implicit` 465. */
+	struct conf_strings hosts;
 	bool implicit;
 	enum conf_need tls;
 	unsigned min_bits;
@@ -96,8 +98,10 @@ struct conf {
 struct conf_report {
 	const char *path;
 	unsigned errors, warnings;
-	char *text; /* whole lines, each "path:line:column: [warning: ]..."; NULL: nothing */
+	char *text; /* whole lines in the file's order, each "path:line:column: [warning: ]..."; NULL: nothing */
 	size_t len;
+	struct conf_line *lines; /* where in `text` they begin; private */
+	size_t line_count;
 };
 
 void conf_report_init(struct conf_report *r, const char *path);
@@ -110,9 +114,14 @@ void conf_warning(struct conf_report *r, struct conf_place at, const char *fmt, 
  * that no two services listen on the same address. The files that are named are read by plan_build. */
 MUST_CHECK struct conf *conf_load(struct conf_source *source, const char *path,
 				  struct conf_report *report);
+/* The same, but what could be read is given in spite of errors (NULL: no YAML): only for finding more of them.
+ * plan_build refuses it, because the report has errors. */
+MUST_CHECK struct conf *conf_load_partly(struct conf_source *source, const char *path,
+					 struct conf_report *report);
 void conf_free(struct conf *c);
 
-/* Where `field` (the address of a member of the configuration) was set. */
+/* Where `field` (the address of a member of the configuration, or of an item of a list) was set; for
+ * a `name`, where its section begins. */
 struct conf_place conf_place_of(const struct conf *c, const void *field);
 
 /* The effective settings as YAML, defaults filled in; the JSON Schema; both end with a newline, both

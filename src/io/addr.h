@@ -11,7 +11,7 @@
 struct addr {
 	socklen_t len; /* 0: none */
 	union {
-		struct sockaddr sa;
+		struct sockaddr sa; /* AF_INET, AF_INET6, or AF_UNSPEC: "*", with its port in in6 */
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 	};
@@ -19,7 +19,8 @@ struct addr {
 
 #define ADDR_TEXT_MOST 64
 
-/* "192.0.2.7:25", "[2001:db8::1]:25", "*:25" (any address, both families), "[::]:25". The port must be there. */
+/* "192.0.2.7:25", "[2001:db8::1]:25", "*:25" (any address, both families), "[::]:25" (any IPv6
+ * address). The port must be there; 0 may stand for "any free one". */
 MUST_CHECK bool addr_read(struct span text, struct addr *a);
 MUST_CHECK bool addr_read_host(struct span host, uint16_t port, struct addr *a); /* a bare literal */
 void addr_print(const struct addr *a, char text[ADDR_TEXT_MOST]);      /* with port, as addr_read takes it */
@@ -27,7 +28,11 @@ void addr_print_host(const struct addr *a, char text[ADDR_TEXT_MOST]); /* withou
 uint16_t addr_port(const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b);
 
-/* The key under which a client is counted: the IPv4 address, or the /64 of an IPv6 one. */
+/* An IPv4 address that came in IPv6 clothes (::ffff:192.0.2.7) becomes IPv4. */
+void addr_unmap(struct addr *a);
+
+/* The key under which a client is counted: the IPv4 address, or the /64 of an IPv6 one. Never 0, and
+ * different for different clients; without `seed` nobody can tell which keys lie close. */
 uint64_t addr_client_key(const struct addr *a, uint64_t seed);
 
 #endif

@@ -8,7 +8,11 @@
 
 #include <stdbool.h>
 
-enum loop_what { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum loop_what {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	LOOP_CLOSED = 4, /* with loop_watch_stream: the peer's FIN has come; there may be octets before it */
+};
 
 struct loop;
 struct loop_watch; /* a descriptor that is watched */
@@ -16,10 +20,16 @@ struct loop_timer;
 struct loop_signal;
 
 struct loop *loop_new(void);
+/* All watches, timers and signals must be gone. */
 void loop_free(struct loop *l);
-/* Runs until loop_stop. After each batch of events, deferred work and then `after` are run. */
+/* Runs until loop_stop, or until nothing is left to wait for. After each batch of events `after`
+ * is run (may be NULL). */
 void loop_run(struct loop *l, void (*after)(void *arg), void *arg);
+/* The batch that runs is run to its end, and so is `after`. */
 void loop_stop(struct loop *l);
+/* The next turn of the loop looks for events but waits for none, and `after` is run in any case:
+ * for who still has work that needs no event. Asked anew for each turn. */
+void loop_again(struct loop *l);
 /* The time of the current batch, from the monotonic clock. */
 msec loop_now(const struct loop *l);
 
@@ -29,13 +39,17 @@ struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 /* Level-triggered, read alone: for listening sockets and channels. */
 struct loop_watch *loop_watch_read(struct loop *l, int fd,
 				   void (*on)(void *arg, unsigned what), void *arg);
-/* Must be called before the descriptor is closed. */
+/* Must be called before the descriptor is closed. Whoever runs in a batch may take away any
+ * watch, its own included: an event of it that was still to be told is told no more. So with
+ * timers and signals. */
 void loop_unwatch(struct loop_watch *w);
 
 struct loop_timer *loop_timer_new(struct loop *l, void (*on)(void *arg), void *arg);
-void loop_timer_set(struct loop_timer *t, msec at); /* MSEC_NEVER: not set */
+/* Rings once, never before loop_now is at least `at`. MSEC_NEVER: not set. */
+void loop_timer_set(struct loop_timer *t, msec at);
 void loop_timer_free(struct loop_timer *t);
 
+/* One loop of a process may have signals. */
 struct loop_signal *loop_signal_new(struct loop *l, int signo, void (*on)(void *arg), void *arg);
 void loop_signal_free(struct loop_signal *s);
 

@@ -3,8 +3,10 @@
  * started. It owns its descriptor, its TLS connection and its buffers.
  *
  * Readiness is remembered, not asked for: sockets are watched edge-triggered, an event
- * sets ready_in or ready_out, and only an EAGAIN takes it back. So after any event the
- * session runs as far as it goes and nothing need be armed again. */
+ * sets ready_in or ready_out (stream_ready), and only an EAGAIN takes it back. So after any
+ * event the session runs as far as it goes and nothing need be armed again. Octets may also wait
+ * above the socket, still sealed or inside OpenSSL, while `in` is full: no event tells of
+ * them, so stream_fill is to be called whenever `in` has got room. */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
@@ -16,22 +18,29 @@
 #define STREAM_IN_MOST (64 * 1024)
 #define STREAM_OUT_MOST (64 * 1024)
 
-/* How the peer's side of the stream ended. */
+/* How the peer's side of the stream ended. It shows only when no octet will ever be added to `in`
+ * any more: what came before it is all there, and may still be read. */
 enum stream_end {
 	STREAM_OPEN,
-	STREAM_CLOSED,    /* FIN in clear, or close_notify under TLS */
-	STREAM_CUT,       /* FIN under TLS without close_notify */
-	STREAM_RESET,     /* RST, or an error of the socket */
-	STREAM_TLS_BROKEN /* an alert, a bad record, a failed handshake */
+	STREAM_CLOSED,    /* FIN in clear, or close_notify under TLS; we may still send */
+	STREAM_CUT,       /* FIN under TLS without close_notify; we may still send */
+	STREAM_RESET,     /* RST, or an error of the socket. CLOSED and CUT become RESET where sending fails later */
+	STREAM_TLS_BROKEN /* an alert, a bad record; any end whatever during the handshake */
 };
+
+#define STREAM_PIPE_MOST (16 * 1024 * 1024)
 
 /* Two ends of a connection in memory, for talks and the simulator. */
 struct stream_pipe {
 	struct buf a_to_b, b_to_a;
 	bool a_closed, b_closed;   /* that end has sent its FIN */
-	bool reset;
-	size_t a_window, b_window; /* how many bytes a write may have waiting towards b, a */
+	bool a_gone, b_gone;       /* that end reads no more: sending to it brings a reset */
+	bool reset;                /* seen by either end when it has read what came before */
+	size_t a_window, b_window; /* how many bytes a write may have waiting towards a, b */
 };
+
+void stream_pipe_init(struct stream_pipe *p, size_t a_window, size_t b_window);
+void stream_pipe_free(struct stream_pipe *p);
 
 struct stream {
 	int fd;                    /* -1: memory, or not open */
@@ -39,12 +48,16 @@ struct stream {
 	bool pipe_is_a;
 	bool open;
 	bool ready_in, ready_out;
-	bool shut_out;             /* our FIN has been sent */
+	bool fin_told, fin_known;  /* private to stream_ready and stream_below.c */
+	enum stream_end below;     /* of the transport alone: OPEN, CLOSED or RESET */
+	bool dry;                  /* the transport will give no more */
+	bool held;                 /* stream_hold was called */
+	bool shut_out;             /* our FIN has been sent, or never can be */
 	bool close_when_flushed;   /* stream_finish was called */
 	enum stream_end end;
 	struct tls_conn *tls;      /* NULL: clear */
 	bool handshaking;
-	enum tls_failure failure;
+	enum tls_failure failure;  /* of the handshake */
 	struct buf in, out;        /* plain octets */
 	uint64_t bytes_in, bytes_out; /* plain octets moved so far */
 	msec moved_at;             /* when bytes last moved, as told to fill and flush */
@@ -54,10 +67,19 @@ struct stream {
 void stream_init(struct stream *s);
 void stream_open_fd_take(struct stream *s, int fd);
 void stream_open_pipe(struct stream *s, struct stream_pipe *pipe, bool is_a);
-/* Closes at once, whatever waits. The stream may be opened again after it. */
+/* Closes at once, whatever waits. The stream may be opened again after it; until then `end`, `why`,
+ * `failure` and the counts stay what they were, for the log. */
 void stream_close(struct stream *s);
 /* Closes so that the peer sees a reset: it must not take what it has for whole. */
 void stream_abort(struct stream *s);
+
+/* What the loop told of the socket (enum loop_what). */
+void stream_ready(struct stream *s, unsigned what);
+
+/* Nothing is read until stream_start_tls. To be called with the reply that asks for TLS or
+ * grants it put into `out`: the peer's first TLS octets may follow on its heels, and must
+ * not be read as if they were in clear. */
+void stream_hold(struct stream *s);
 
 /* Puts TLS under a stream that has been in the clear.
  *
@@ -71,8 +93,12 @@ MUST_CHECK bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct 
 bool stream_is_secure(const struct stream *s);
 
 /* Moves what can be moved; true where anything did, the end of the stream and steps of a handshake
- * included. `now` is only written down. */
+ * included. `now` is only written down. False from both means: without an event, or room in `in`, or
+ * octets in `out`, nothing more will happen. Neither runs for long, however fast the peer is: fill may
+ * return true with more to come. */
 bool stream_fill(struct stream *s, msec now);
+/* After a reset, and when TLS is broken, what waits in `out` is dropped (an alert of ours is
+ * still sent). */
 bool stream_flush(struct stream *s, msec now);
 
 /* Nothing waits to be sent, neither plain nor encrypted. */

@@ -27,7 +27,7 @@ struct plan_upstream {
 	size_t index;
 	bool mirror;       /* the level follows the client's side */
 	struct tls_need need; /* with mirror: level is NEED_NONE here and is set per leg */
-	struct tls_client *tls;
+	struct tls_client *tls; /* NULL: the level is none */
 	struct plan_host *hosts;
 	size_t host_count;
 };

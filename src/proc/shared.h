@@ -51,13 +51,16 @@ uint64_t shared_seed(const struct shared *s); /* random, for keyed hashes */
 /* Slot 0 is the master's own. */
 int shared_slot_take(struct shared *s);       /* master: a free slot, -1: none */
 void shared_slot_clear(struct shared *s, int slot); /* master: that process is dead */
+unsigned shared_slots_free(const struct shared *s);
 
 void shared_add(struct shared *s, int slot, enum shared_count c, uint64_t n);
 uint64_t shared_sum(const struct shared *s, enum shared_count c);
 
 /* Counts one more connection of a client at a service; returns false, and counts nothing, where either limit
  * is reached (0: no limit). `key`: addr_client_key. When the table of addresses is full the
- * limit by address is not enforced for new addresses; that by service still is. */
+ * limit by address is not enforced for new addresses; that by service still is. An address is counted
+ * for each service apart. `service`: index, below SHARED_SERVICES (the master refuses more); while an
+ * older generation drains, its services count under the index they had there. */
 MUST_CHECK bool shared_enter(struct shared *s, int slot, size_t service, unsigned most,
 			     uint64_t key, unsigned most_per_addr, bool *by_addr);
 void shared_leave(struct shared *s, int slot, size_t service, uint64_t key);

@@ -33,6 +33,7 @@ extern const struct smtp_answer
 	SMTP_SAY_BAD_SYNTAX,      /* 501 5.5.4 [SYNTAX] */
 	SMTP_SAY_BAD_SENDER,      /* 501 5.1.7 [SYNTAX] */
 	SMTP_SAY_BAD_RECIPIENT,   /* 501 5.1.3 [SYNTAX] */
+	SMTP_SAY_SENDER_ROUTE,    /* 553 5.1.7 [ROUTE] */
 	SMTP_SAY_SOURCE_ROUTE,    /* 553 5.1.3 [ROUTE] */
 	SMTP_SAY_BAD_PARAM,       /* 501 5.5.4 [PARAM] a known parameter with a bad value, or twice */
 	SMTP_SAY_UNKNOWN_PARAM,   /* 555 5.5.4 [PARAM] not known or not offered */
@@ -50,6 +51,11 @@ extern const struct smtp_answer
 	SMTP_SAY_TLS_FIRST,       /* 530 5.7.0 [TLS-REQ] Must issue a STARTTLS command first */
 	SMTP_SAY_TLS_DIRTY,       /* 554 5.5.1 [TLS-DIRTY] Data was sent before the TLS handshake */
 	SMTP_SAY_TLS_NOT_NOW,     /* 454 4.7.0 [TLS] TLS not available */
+	/* the upstream's TLS is not what it must be (SPEC GC-2, GC-7, PP-6, PP-7) */
+	SMTP_SAY_TLS_WEAK,        /* 403 4.7.0 [TLS-WEAK] encryption too weak <have> less than <need> */
+	SMTP_SAY_TLS_MISSING,     /* 451 4.7.0 [TLS-NONE] */
+	SMTP_SAY_TLS_FAILED,      /* 451 4.7.0 [TLS-FAILED] */
+	SMTP_SAY_TLS_UNVERIFIED,  /* 451 4.7.5 [TLS-CERT] */
 	/* limits */
 	SMTP_SAY_TOO_MANY_RCPT,   /* 452 4.5.3 [RCPT-MAX] */
 	SMTP_SAY_TOO_BIG,         /* 552 5.3.4 [SIZE] */
@@ -70,7 +76,7 @@ extern const struct smtp_answer
 	SMTP_SAY_SELF;            /* 451 4.3.0 [SELF] */
 
 /* Writes one reply line: "530 5.7.0 Must issue ... [TLS-REQ] 6f2a91". `sid` may be
- * NULL. False where `out` has no room. */
+ * NULL; it stands in refusals alone. False where `out` has no room. */
 MUST_CHECK bool smtp_answer_put(struct buf *out, const struct smtp_answer *a, const char *sid);
 
 /* The same with another text (printable ASCII; other bytes become '?', and it is

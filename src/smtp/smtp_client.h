@@ -48,7 +48,9 @@ struct smtp_client {
 void smtp_client_init(struct smtp_client *c, const char *hostname, bool tls);
 
 /* Takes the next reply of the server and does what follows from it. A greeting of 4xx or 5xx,
- * a 3xx, a 2xx where none belongs, EHLO and HELO both refused: SMTP_CLIENT_FAIL. */
+ * a 421 at any time, a 3xx, a 2xx where none belongs, EHLO and HELO both refused:
+ * SMTP_CLIENT_FAIL. HELO is tried after an EHLO refused with 5xx, but not where TLS must be:
+ * without EHLO there is no STARTTLS. */
 enum smtp_client_act smtp_client_reply(struct smtp_client *c, const struct smtp_reply *reply,
 				       struct buf *out, struct why *why);
 
@@ -61,7 +63,8 @@ MUST_CHECK bool smtp_client_tls_on(struct smtp_client *c, struct buf *out);
 bool smtp_client_can_mail(const struct smtp_caps *caps, const struct smtp_cmd *mail);
 bool smtp_client_can_rcpt(const struct smtp_caps *caps, const struct smtp_cmd *rcpt);
 
-/* Write MAIL and RCPT with those parameters that were given and that `caps` knows. */
+/* Write MAIL and RCPT with those parameters that were given and that `caps` knows. False
+ * where `out` has no room for all of it. */
 MUST_CHECK bool smtp_client_put_mail(struct buf *out, const struct smtp_caps *caps,
 				     const struct smtp_cmd *mail);
 MUST_CHECK bool smtp_client_put_rcpt(struct buf *out, const struct smtp_caps *caps,

@@ -33,13 +33,18 @@ struct smtp_body_check {
 };
 
 void smtp_body_check(struct smtp_body_check *c, struct span content);
-/* At the end of the message: a CR that nothing follows is bare too. */
-bool smtp_body_check_end(const struct smtp_body_check *c);
+/* At the end of the message: true where all of it was clean. A CR that nothing follows
+ * is bare too. */
+MUST_CHECK bool smtp_body_check_end(const struct smtp_body_check *c);
 
-/* DATA out: content in any cut, dot-stuffed on the way. */
+/* DATA out: content in any cut, dot-stuffed on the way. The last door of law 3: content
+ * with a bare CR or LF or a NUL, which a reader or a check should have caught before,
+ * stops here. From then on the writer is `faulty`: it takes content and writes nothing,
+ * and smtp_data_end never succeeds. Such a connection can only be dropped. */
 struct smtp_data_writer {
 	bool line_start;
-	bool cr;
+	bool cr;     /* the last octet was a CR */
+	bool faulty;
 };
 
 void smtp_data_writer_init(struct smtp_data_writer *w);
@@ -48,7 +53,8 @@ void smtp_data_writer_init(struct smtp_data_writer *w);
 size_t smtp_data_put(struct smtp_data_writer *w, struct buf *out, struct span content);
 
 /* The final dot, with a CRLF before it only where the content did not end with one.
- * False where `out` has no room for it (5 octets): try again later. */
+ * False where `out` has no room for it (5 octets): try again later; or for good, where
+ * the writer is faulty. */
 MUST_CHECK bool smtp_data_end(struct smtp_data_writer *w, struct buf *out);
 
 #endif

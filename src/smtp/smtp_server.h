@@ -37,7 +37,9 @@ const struct smtp_answer *smtp_server_admit(const struct smtp_server *s,
 void smtp_server_hello(struct smtp_server *s, const struct smtp_cmd *cmd);
 void smtp_server_mail(struct smtp_server *s, const struct smtp_cmd *cmd);
 void smtp_server_rcpt(struct smtp_server *s);         /* taken, its reply may be pending */
-void smtp_server_rcpt_refused(struct smtp_server *s); /* a reply of 4xx or 5xx came for it */
+/* A reply of 4xx or 5xx came for it. Not to be told of a transaction that is over: its
+ * recipients have been forgotten, and the next one's would be counted down. */
+void smtp_server_rcpt_refused(struct smtp_server *s);
 void smtp_server_reset(struct smtp_server *s);        /* the transaction is over */
 /* TLS is on: all that was said in clear is forgotten (RFC 3207 section 4.2). */
 void smtp_server_tls(struct smtp_server *s);

@@ -21,14 +21,17 @@ struct tls_conn {
 	bool peer_closed;  /* close_notify came */
 	bool broken;       /* an alert, a bad record: neither read nor write again */
 	struct tls_client *client; /* for the session cache; NULL on the server side */
-	char session_key[320];     /* need + names + host that the cached session depends on */
-	uint32_t want_session;     /* private */
+	char session_key[320];     /* what a cached session depends on; empty: none is kept */
+	/* Private to tls/: */
+	char host[256];            /* the SNI that came, or the host that was asked for */
+	bool session_offered;
+	const char *refused;       /* why we ourselves refused the client's hello */
 };
 
 enum tls_io {
 	TLS_IO_OK,     /* something moved */
 	TLS_IO_MORE,   /* wants more in raw_in */
-	TLS_IO_FULL,   /* raw_out is at its ceiling: let it drain first */
+	TLS_IO_FULL,   /* no room where the bytes go: let that drain first */
 	TLS_IO_CLOSED, /* close_notify */
 	TLS_IO_BROKEN, /* `why` says it; an alert may stand in raw_out: flush it, then drop */
 };
@@ -44,6 +47,7 @@ enum tls_failure {
 };
 const char *tls_failure_name(enum tls_failure f);
 
+/* The connection holds what it needs of `server` and `client`: those may be freed before it. */
 struct tls_conn *tls_conn_accept(struct tls_server *server);
 
 /* `host`: the name to send as SNI and, where the context has no names of its own, to be found in
@@ -59,10 +63,13 @@ void tls_conn_free(struct tls_conn *c);
 enum tls_io tls_conn_handshake(struct tls_conn *c, enum tls_failure *failure, struct why *why);
 
 /* Plain octets out of the connection into `in`, as long as there is room and data. TLS_IO_OK where at
- * least one octet came; TLS_IO_FULL where `in` has no room. */
+ * least one octet came (what ended the reading is told by the next call); TLS_IO_FULL where `in` has no
+ * room: OpenSSL may hold plain octets then, so call again when there is, new raw octets or
+ * not. TLS_IO_BROKEN at once, though octets may have come before the bad ones. */
 enum tls_io tls_conn_read(struct tls_conn *c, struct buf *in, struct why *why);
 
-/* Encrypts from the front of `out`, consuming what was taken. */
+/* Encrypts from the front of `out`, consuming what was taken. TLS_IO_OK where anything was, or
+ * nothing was there; TLS_IO_FULL where raw_out has no room for the next record. */
 enum tls_io tls_conn_write(struct tls_conn *c, struct buf *out, struct why *why);
 
 /* Puts a close_notify into raw_out, once. */

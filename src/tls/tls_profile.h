@@ -15,6 +15,7 @@ struct tls_profile {
 	char ciphersuites[TLS_LIST_MOST]; /* TLS 1.3 */
 	char groups[TLS_LIST_MOST];       /* most wanted first, colon between; unknown ones are skipped */
 	bool tickets;
+	bool need_ems; /* towards clients: TLS 1.2 without extended_master_secret (RFC 7627) is refused */
 };
 
 /* "modern" (TLS 1.3 alone), "intermediate" (1.2 and 1.3, forward secret AEAD; the default),

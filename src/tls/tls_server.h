@@ -14,7 +14,7 @@ struct tls_server_conf {
 	struct tls_cert *const *certs; /* the first is the default; not taken */
 	size_t cert_count;             /* at least 1 */
 	const char *label;             /* service and profile: keys of tickets and the session id context derive from it */
-	const struct tls_ticket_ring *tickets; /* NULL: no tickets */
+	const struct tls_ticket_ring *tickets; /* NULL: no tickets; outlives all connections */
 };
 
 /* NULL with `why`. A certificate is chosen by SNI (SAN, then CN where there is no SAN; a wildcard

@@ -28,6 +28,9 @@ struct tls_ticket_ring {
 /* Master only: puts a new random secret in front. Old ones go after two more turns. */
 void tls_ticket_rotate(struct tls_ticket_ring *ring);
 
+/* False before the first turn, and within one. */
+bool tls_ticket_ready(const struct tls_ticket_ring *ring);
+
 /* The keys of the secret called `name` (16 octets; NULL: the newest) for a context with `label`.
  * False where it is gone. `newest` may be NULL. */
 struct tls_ticket_keys {

@@ -1,0 +1,151 @@
+#include "conf/conf_addr.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define NAME_MOST 253
+#define LABEL_MOST 63
+
+static bool no(struct why *why, const char *text)
+{
+	why_set(why, FAULT_POLICY, "%s", text);
+	return false;
+}
+
+static bool read_ip(struct span text, int family, unsigned char ip[16])
+{
+	char mem[INET6_ADDRSTRLEN];
+
+	if (text.len >= sizeof(mem))
+		return false;
+	memcpy(mem, text.at, text.len);
+	mem[text.len] = '\0';
+	return inet_pton(family, mem, ip) == 1;
+}
+
+static bool read_port(struct span text, uint16_t *port, struct why *why)
+{
+	uint64_t n;
+
+	if (text.len == 0)
+		return no(why, "it has no port");
+	if (!span_number(text, 65535, &n) || n == 0)
+		return no(why, "the port has to be a number from 1 to 65535");
+	*port = (uint16_t)n;
+	return true;
+}
+
+/* "host:port" or "[v6]:port" or without port. Takes the brackets off; `port` is empty where
+ * there is none. */
+static bool cut_port(struct span text, struct span *host, bool *bracketed, struct span *port,
+		     struct why *why)
+{
+	size_t colon;
+
+	*bracketed = text.len > 0 && text.at[0] == '[';
+	if (*bracketed) {
+		text = span_from(text, 1);
+		if (span_find(text, ']') == text.len)
+			return no(why, "the closing bracket is missing");
+		*host = span_cut(&text, ']');
+		if (text.len > 0 && text.at[0] != ':')
+			return no(why, "after the bracket there has to be a colon and the port");
+		*port = span_from(text, 1);
+		return text.len != 1 || no(why, "it has no port");
+	}
+	colon = span_find(text, ':');
+	*host = span_first(text, colon);
+	*port = span_from(text, colon + 1);
+	if (span_find(*port, ':') < port->len)
+		return no(why, "an IPv6 address needs brackets");
+	return colon == text.len || port->len > 0 || no(why, "it has no port");
+}
+
+bool conf_addr_listen(struct span text, struct conf_addr *a, struct why *why)
+{
+	struct span host, port;
+	bool bracketed;
+
+	*a = (struct conf_addr){ 0 };
+	if (!cut_port(text, &host, &bracketed, &port, why))
+		return false;
+	a->v6 = bracketed;
+	a->both = !bracketed && span_eq(host, SPAN("*"));
+	if (bracketed && !read_ip(host, AF_INET6, a->ip))
+		return no(why, "in the brackets there is no IPv6 address");
+	if (!bracketed && !a->both && !read_ip(host, AF_INET, a->ip))
+		return no(why, "it is neither an address nor an asterisk");
+	return read_port(port, &a->port, why);
+}
+
+static bool is_any(const struct conf_addr *a)
+{
+	static const unsigned char zero[16];
+
+	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+}
+
+bool conf_addr_clash(const struct conf_addr *a, const struct conf_addr *b)
+{
+	if (a->port != b->port)
+		return false;
+	if (a->both || b->both)
+		return is_any(a) && is_any(b);
+	return a->v6 == b->v6 && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+static bool good_label(struct span label)
+{
+	if (label.len == 0 || label.len > LABEL_MOST)
+		return false;
+	if (label.at[0] == '-' || label.at[label.len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < label.len; i++) {
+		char c = label.at[i];
+
+		if (!ascii_is_alnum(c) && c != '-' && c != '_')
+			return false;
+	}
+	return true;
+}
+
+bool conf_addr_name(struct span text, struct why *why)
+{
+	struct span rest = text;
+	struct span label = { 0 };
+	uint64_t number;
+
+	if (text.len == 0)
+		return no(why, "it is empty");
+	if (text.len > NAME_MOST)
+		return no(why, "a name has at most 253 characters");
+	if (text.at[text.len - 1] == '.')
+		return no(why, "it ends with a dot");
+	while (rest.len > 0) {
+		label = span_cut(&rest, '.');
+		if (!good_label(label))
+			return no(why, "it is no host name: between its dots there have to be 1 to 63 "
+				  "letters, digits and hyphens");
+	}
+	/* No top level domain is a number: this is an address with a mistake in it. */
+	if (span_number(label, UINT64_MAX, &number))
+		return no(why, "it is neither an address nor a name");
+	return true;
+}
+
+bool conf_addr_host(struct span text, struct why *why)
+{
+	struct span host, port;
+	bool bracketed;
+	unsigned char ip[16];
+	uint16_t number;
+
+	if (!cut_port(text, &host, &bracketed, &port, why))
+		return false;
+	if (port.len > 0 && !read_port(port, &number, why))
+		return false;
+	if (bracketed)
+		return read_ip(host, AF_INET6, ip) ||
+		       no(why, "in the brackets there is no IPv6 address");
+	return read_ip(host, AF_INET, ip) || conf_addr_name(host, why);
+}

@@ -1,0 +1,26 @@
+/* conf/conf_addr.h
+ * Whether a text is an address or a host name, as far as an operator has to be told at once. What it
+ * means is io/addr's business; this folder may not include that one. */
+#ifndef CONF_ADDR_H
+#define CONF_ADDR_H
+
+#include "base/why.h"
+
+struct conf_addr {
+	bool both;            /* "*": any address of both families */
+	bool v6;
+	unsigned char ip[16]; /* 4 or 16 octets, the rest zero */
+	uint16_t port;
+};
+
+/* "192.0.2.7:25", "[2001:db8::1]:25", "*:25". False with `why`: a few words ("it has no port"). */
+MUST_CHECK bool conf_addr_listen(struct span text, struct conf_addr *a, struct why *why);
+/* Whether two of them can't be listened on side by side. */
+bool conf_addr_clash(const struct conf_addr *a, const struct conf_addr *b);
+
+/* An address or a name, with or without a port. */
+MUST_CHECK bool conf_addr_host(struct span text, struct why *why);
+/* A host name as DNS has it: letters, digits, hyphens, dots; underscores are taken too. */
+MUST_CHECK bool conf_addr_name(struct span text, struct why *why);
+
+#endif

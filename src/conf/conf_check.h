@@ -1,0 +1,19 @@
+/* conf/conf_check.h
+ * What no single value shows: whether references lead somewhere, whether settings
+ * contradict each other, whether two services want the same address. */
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+
+#include "conf/conf.h"
+
+/* `marks` are sorted. Also makes the upstreams of short forms and decides what an unset client_tls
+ * means; there must be room for one more upstream per service. */
+void conf_check(struct conf *c, struct conf_report *report);
+
+/* Names that no profile of the file may have. */
+bool conf_check_builtin(const char *profile);
+
+/* The place of `field`, or where it was not set, of `name`, the section it belongs to. */
+struct conf_place conf_check_place(const struct conf *c, const void *field, const void *name);
+
+#endif

@@ -1,0 +1,274 @@
+#include "conf/conf_value.h"
+
+#include "base/must.h"
+#include "conf/conf_addr.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* Largest first. */
+static const struct unit times[] = {
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { 0 },
+};
+static const struct unit sizes[] = {
+	{ "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 }, { "", 1 }, { 0 },
+};
+
+/* A value of any length, cut so that a message stays readable. */
+#define SHOWN(text) strlen(text) > 60 ? 57 : 60, text, strlen(text) > 60 ? "..." : ""
+
+static bool refuse(const struct conf_setting *s, const char *text, const char *cause,
+		   struct why *why)
+{
+	char want[CONF_WANT_MOST];
+
+	conf_schema_want(s, want);
+	if (s->type == CONF_TYPE_LIST)
+		snprintf(want, sizeof(want), "%s%s", s->want, s->like != NULL ? s->like : "");
+	if (cause != NULL)
+		why_set(why, FAULT_POLICY, "is \"%.*s%s\" (%s); it wants %s", SHOWN(text), cause,
+			want);
+	else
+		why_set(why, FAULT_POLICY, "is \"%.*s%s\"; it %s %s", SHOWN(text),
+			s->type == CONF_TYPE_CHOICE ? "can be" : "wants", want);
+	return false;
+}
+
+/* "5m" is 5 times the factor of "m". False where the unit is none of these, or the product above `most`. */
+static bool read_units(const char *text, const struct unit *units, uint64_t most, uint64_t *out)
+{
+	struct span s = span_str(text);
+	struct span unit;
+	size_t digits = 0;
+
+	while (digits < s.len && ascii_is_digit(s.at[digits]))
+		digits++;
+	unit = span_from(s, digits);
+	for (const struct unit *u = units; u->name != NULL; u++) {
+		struct span name = span_str(u->name);
+		/* 50K is as good as 50k, but 5M is not 5 minutes. */
+		bool same = units == sizes ? span_eq_nocase(unit, name) : span_eq(unit, name);
+
+		if (!same)
+			continue;
+		if (!span_number(span_first(s, digits), most / u->factor, out))
+			return false;
+		*out *= u->factor;
+		return true;
+	}
+	return false;
+}
+
+static bool read_number(const struct conf_setting *s, const char *text, uint64_t *n)
+{
+	bool good;
+
+	if (s->type == CONF_TYPE_DURATION)
+		good = read_units(text, times, s->most, n) ||
+		       (strcmp(text, "0") == 0 && (*n = 0, true));
+	else if (s->type == CONF_TYPE_SIZE)
+		good = read_units(text, sizes, s->most, n);
+	else
+		good = span_number(span_str(text), s->most, n);
+	return good && *n >= s->least;
+}
+
+static bool read_bool(const char *text, bool *on)
+{
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (span_eq_nocase(span_str(text), span_str(words[i]))) {
+			*on = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_choice(const struct conf_setting *s, const char *text, void *member,
+		       struct why *why)
+{
+	char want[CONF_WANT_MOST];
+
+	for (const struct conf_choice *c = s->choices; c->name != NULL; c++) {
+		if (strcmp(c->name, text) != 0)
+			continue;
+		if (c->unbuilt) {
+			conf_schema_want(s, want);
+			why_set(why, FAULT_POLICY, "%s is not built yet; it can be %s", text, want);
+			return false;
+		}
+		memcpy(member, &c->value, sizeof(c->value));
+		return true;
+	}
+	return refuse(s, text, NULL, why);
+}
+
+static bool set_bool(const struct conf_setting *s, const char *text, void *member, struct why *why)
+{
+	bool on;
+	int value;
+
+	if (!read_bool(text, &on))
+		return refuse(s, text, NULL, why);
+	value = on ? CONF_TICKETS_ON : CONF_TICKETS_OFF;
+	if (s->type == CONF_TYPE_BOOL)
+		memcpy(member, &on, sizeof(on));
+	else
+		memcpy(member, &value, sizeof(value));
+	return true;
+}
+
+static bool set_number(const struct conf_setting *s, const char *text, void *member,
+		       struct why *why)
+{
+	uint64_t n;
+	unsigned count;
+	msec time;
+
+	if (!read_number(s, text, &n))
+		return refuse(s, text, NULL, why);
+	count = (unsigned)n;
+	time = (msec)n;
+	if (s->type == CONF_TYPE_COUNT)
+		memcpy(member, &count, sizeof(count));
+	else if (s->type == CONF_TYPE_DURATION)
+		memcpy(member, &time, sizeof(time));
+	else
+		memcpy(member, &n, sizeof(n));
+	return true;
+}
+
+bool conf_value_form(const struct conf_setting *s, const char *text, struct why *why)
+{
+	struct conf_addr a;
+	struct why cause;
+	bool good = true;
+
+	why_set(&cause, FAULT_POLICY, "it has other characters than letters, digits, dot, hyphen "
+		"and underscore, or more than 63");
+	if (text[0] == '\0') {
+		why_set(&cause, FAULT_POLICY, "it is empty");
+		good = false;
+	} else if (s->form == CONF_FORM_NAME) {
+		good = conf_schema_is_name(text);
+	} else if (s->form == CONF_FORM_DOMAIN) {
+		good = conf_addr_name(span_str(text), &cause);
+	} else if (s->form == CONF_FORM_HOST) {
+		good = conf_addr_host(span_str(text), &cause);
+	} else if (s->form == CONF_FORM_LISTEN) {
+		good = conf_addr_listen(span_str(text), &a, &cause);
+	}
+	return good || refuse(s, text, cause.text, why);
+}
+
+static bool set_text(const struct conf_setting *s, const char *text, void *member, struct why *why)
+{
+	char **own = member;
+
+	if (!conf_value_form(s, text, why))
+		return false;
+	free(*own);
+	*own = mem_text(text);
+	return true;
+}
+
+bool conf_value_read(const struct conf_setting *s, const char *text, void *member, struct why *why)
+{
+	switch (s->type) {
+	case CONF_TYPE_TEXT:
+		return set_text(s, text, member, why);
+	case CONF_TYPE_BOOL:
+	case CONF_TYPE_SWITCH:
+		return set_bool(s, text, member, why);
+	case CONF_TYPE_CHOICE:
+		return set_choice(s, text, member, why);
+	default:
+		must(s->type == CONF_TYPE_COUNT || s->type == CONF_TYPE_SIZE ||
+		     s->type == CONF_TYPE_DURATION);
+		return set_number(s, text, member, why);
+	}
+}
+
+void conf_value_print_number(enum conf_type type, uint64_t n, char text[CONF_VALUE_MOST])
+{
+	const struct unit *u = type == CONF_TYPE_DURATION ? times : sizes;
+
+	if (type == CONF_TYPE_COUNT) {
+		snprintf(text, CONF_VALUE_MOST, "%" PRIu64, n);
+		return;
+	}
+	if (n == 0) {
+		snprintf(text, CONF_VALUE_MOST, type == CONF_TYPE_DURATION ? "0s" : "0");
+		return;
+	}
+	while (n % u->factor != 0)
+		u++;
+	snprintf(text, CONF_VALUE_MOST, "%" PRIu64 "%s", n / u->factor, u->name);
+}
+
+static const char *print_choice(const struct conf_setting *s, const void *member)
+{
+	int value;
+
+	memcpy(&value, member, sizeof(value));
+	for (const struct conf_choice *c = s->choices; c->name != NULL; c++) {
+		if (!c->unbuilt && c->value == value)
+			return c->name;
+	}
+	return NULL;
+}
+
+static const char *print_bool(const struct conf_setting *s, const void *member)
+{
+	int value;
+
+	if (s->type == CONF_TYPE_BOOL)
+		return *(const bool *)member ? "yes" : "no";
+	memcpy(&value, member, sizeof(value));
+	return value == CONF_TICKETS_ON ? "yes" : value == CONF_TICKETS_OFF ? "no" : NULL;
+}
+
+const char *conf_value_print(const struct conf_setting *s, const void *member,
+			     char text[CONF_VALUE_MOST])
+{
+	switch (s->type) {
+	case CONF_TYPE_TEXT:
+		return *(char *const *)member;
+	case CONF_TYPE_BOOL:
+	case CONF_TYPE_SWITCH:
+		return print_bool(s, member);
+	case CONF_TYPE_CHOICE:
+		return print_choice(s, member);
+	case CONF_TYPE_COUNT:
+		conf_value_print_number(s->type, *(const unsigned *)member, text);
+		return text;
+	case CONF_TYPE_DURATION:
+		conf_value_print_number(s->type, (uint64_t)*(const msec *)member, text);
+		return text;
+	default:
+		must(s->type == CONF_TYPE_SIZE);
+		conf_value_print_number(s->type, *(const uint64_t *)member, text);
+		return text;
+	}
+}
+
+void conf_value_preset(const struct conf_section *section, void *structure)
+{
+	struct why why;
+
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_setting *s = &section->settings[i];
+
+		if (s->preset != NULL)
+			must(conf_value_read(s, s->preset, conf_schema_at(structure, s), &why));
+	}
+}

@@ -1,0 +1,71 @@
+#include "edge/edge.h"
+
+#include "base/must.h"
+#include "edge/session.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slot, uint64_t sid_seed)
+{
+	*e = (struct edge){
+		.plan = plan_hold(plan), .shared = shared, .slot = slot, .sid_seed = sid_seed,
+	};
+	e->upstreams = mem_new(plan->upstream_count * sizeof(*e->upstreams));
+	for (size_t i = 0; i < plan->upstream_count; i++)
+		upstream_init(&e->upstreams[i], &plan->upstreams[i]);
+}
+
+void edge_free(struct edge *e)
+{
+	must(e->sessions == NULL);
+	for (size_t i = 0; i < e->plan->upstream_count; i++)
+		upstream_free(&e->upstreams[i]);
+	free(e->upstreams);
+	plan_release(e->plan);
+}
+
+void edge_read_clock(struct edge *e)
+{
+	e->now = loop_now(e->loop);
+	e->wall = time(NULL);
+}
+
+bool edge_run_again(struct edge *e)
+{
+	struct session *list = e->again;
+
+	e->again = NULL;
+	while (list != NULL) {
+		struct session *s = list;
+
+		list = s->next_again;
+		s->in_again = false;
+		session_run(s);
+	}
+	return e->again != NULL;
+}
+
+void edge_reap(struct edge *e)
+{
+	/* A session on the list of those to run again is reaped after that run. */
+	edge_run_again(e);
+	while (e->ended != NULL) {
+		struct session *s = e->ended;
+
+		e->ended = s->next_ended;
+		session_free(s);
+	}
+}
+
+void edge_drain(struct edge *e)
+{
+	e->draining = true;
+	for (struct session *s = e->sessions; s != NULL; s = s->next)
+		session_run(s);
+}
+
+void edge_count(struct edge *e, enum shared_count c, uint64_t n)
+{
+	shared_add(e->shared, e->slot, c, n);
+}

@@ -1,0 +1,58 @@
+/* edge/edge.h
+ * What the sessions of one edge share. It knows no socket and no event: edge_main.c puts the
+ * loop under it, the talk runner and the simulator put memory and a set clock. */
+#ifndef EDGE_EDGE_H
+#define EDGE_EDGE_H
+
+#include "edge/upstream.h"
+#include "io/loop.h"
+#include "proc/shared.h"
+
+struct leg;
+struct session;
+struct stream;
+
+enum dial {
+	DIAL_NOW,    /* the stream is open and connected */
+	DIAL_LATER,  /* it is open; leg_step sees when it is connected */
+	DIAL_FAILED, /* `why` says it */
+};
+
+struct edge {
+	struct plan *plan;          /* held */
+	struct upstream *upstreams; /* one for each of the plan's */
+	struct shared *shared;
+	int slot;
+	msec now;
+	int64_t wall;               /* seconds since 1970 */
+	uint64_t sid_seed;
+	bool draining;              /* sessions end as soon as no message is under way */
+	struct session *sessions;   /* alive or ended, until the reaper comes */
+	unsigned session_count;
+	struct session *again;      /* ran out of turns: run again soon */
+	struct session *ended;      /* for the reaper */
+	struct loop *loop;          /* NULL without sockets */
+
+	/* Opens leg->stream towards `to`. The one thing that talks do otherwise. */
+	enum dial (*dial)(struct edge *e, struct leg *leg, const struct addr *to,
+			  struct why *why);
+};
+
+/* Holds the plan. */
+void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slot, uint64_t sid_seed);
+/* All sessions must have been reaped. */
+void edge_free(struct edge *e);
+
+/* With a loop: the time of the present batch. To be called first by whoever the loop calls. */
+void edge_read_clock(struct edge *e);
+
+/* Runs the sessions that had more to do; true where there were any. */
+bool edge_run_again(struct edge *e);
+/* Frees the sessions that have ended. Nobody else does. */
+void edge_reap(struct edge *e);
+/* No new work: sessions between messages say 421 now, the others when theirs is done. */
+void edge_drain(struct edge *e);
+
+void edge_count(struct edge *e, enum shared_count c, uint64_t n);
+
+#endif

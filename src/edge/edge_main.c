@@ -1,0 +1,174 @@
+#include "edge/edge_main.h"
+
+#include "base/must.h"
+#include "edge/edge_accept.h"
+#include "edge/session.h"
+#include "io/sock.h"
+#include "ipc/ipc_channel.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sysexits.h>
+
+struct process {
+	struct edge edge;
+	struct loop *loop;
+	struct edge_accept *accept;
+	int channel_fd;
+	struct loop_watch *channel; /* NULL: the master is gone */
+	bool leaving;               /* ends with the last session */
+	struct loop_timer *limit;   /* of a stop */
+};
+
+static void on_leg(void *arg, unsigned what)
+{
+	struct leg *l = arg;
+
+	edge_read_clock(l->edge);
+	stream_ready(&l->stream, what);
+	session_run(l->session);
+}
+
+static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
+{
+	int fd = sock_connect(to, why);
+
+	if (fd < 0)
+		return DIAL_FAILED;
+	stream_open_fd_take(&leg->stream, fd);
+	leg->watch = loop_watch_stream(e->loop, fd, on_leg, leg);
+	return DIAL_LATER;
+}
+
+/* Sessions that would go on are cut: the master kills what is left soon after. */
+static void on_limit(void *arg)
+{
+	struct process *p = arg;
+
+	log_event("drain", "%u sessions were cut off", p->edge.session_count);
+	loop_stop(p->loop);
+}
+
+static void leave(struct process *p, bool stop)
+{
+	p->leaving = true;
+	if (stop && !p->edge.draining) {
+		loop_timer_set(p->limit, p->edge.now + p->edge.plan->conf->drain_timeout);
+		edge_drain(&p->edge);
+	}
+	edge_accept_stop(p->accept);
+}
+
+static void take_addrs(struct process *p, const struct ipc_addrs *m)
+{
+	struct edge *e = &p->edge;
+
+	if (m->upstream >= e->plan->upstream_count ||
+	    m->host >= e->plan->upstreams[m->upstream].host_count) {
+		log_event("resolve", "addresses for a host that this generation does not have");
+		return;
+	}
+	upstream_set_addrs(&e->upstreams[m->upstream], m->host, m->addrs, m->count);
+}
+
+static void lose_master(struct process *p)
+{
+	loop_unwatch(p->channel);
+	p->channel = NULL;
+	if (!p->leaving)
+		log_event("drain", "the master is gone");
+	leave(p, true);
+}
+
+static void take_message(struct process *p, const struct ipc_message *m)
+{
+	switch (m->kind) {
+	case IPC_DRAIN:
+		leave(p, m->drain.stop);
+		break;
+	case IPC_ADDRS:
+		take_addrs(p, &m->addrs);
+		break;
+	case IPC_START:
+	case IPC_READY:
+	case IPC_ASK:
+		log_event("ipc", "the master sent message %d, which is not for an edge", m->kind);
+		break;
+	}
+}
+
+static void on_channel(void *arg, unsigned what)
+{
+	struct process *p = arg;
+	struct ipc_message m;
+	struct why why;
+
+	(void)what;
+	edge_read_clock(&p->edge);
+	switch (ipc_channel_receive(p->channel_fd, &m, &why)) {
+	case IPC_GOT_MESSAGE:
+		take_message(p, &m);
+		break;
+	case IPC_GOT_NOTHING:
+		break;
+	case IPC_GOT_BAD:
+		log_event("ipc", "%s", why.text);
+		lose_master(p);
+		break;
+	case IPC_GOT_END:
+		lose_master(p);
+		break;
+	}
+}
+
+static void after_batch(void *arg)
+{
+	struct process *p = arg;
+
+	edge_read_clock(&p->edge);
+	edge_reap(&p->edge);
+	if (p->edge.again != NULL || p->edge.ended != NULL)
+		loop_again(p->loop);
+	if (p->leaving && p->edge.session_count == 0)
+		loop_stop(p->loop);
+}
+
+static bool say_ready(struct process *p)
+{
+	struct ipc_message ready = { .kind = IPC_READY };
+	struct why why;
+
+	if (ipc_channel_send(p->channel_fd, &ready, &why))
+		return true;
+	log_event("ipc", "%s", why.text);
+	return false;
+}
+
+static void cut_off_the_rest(struct edge *e)
+{
+	for (struct session *s = e->sessions; s != NULL; s = s->next) {
+		if (s->outcome == OUTCOME_OPEN)
+			session_end(s, OUTCOME_DRAINED, NULL);
+	}
+}
+
+int edge_main(const struct edge_start *start)
+{
+	struct process p = { .channel_fd = start->channel_fd };
+	uint64_t seed;
+
+	must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+	edge_init(&p.edge, start->plan, start->shared, start->slot, seed);
+	plan_release(start->plan);
+	p.loop = p.edge.loop = loop_new();
+	p.edge.dial = dial_socket;
+	edge_read_clock(&p.edge);
+	p.accept = edge_accept_start(&p.edge, start->listens, start->listen_count);
+	p.limit = loop_timer_new(p.loop, on_limit, &p);
+	p.channel = loop_watch_read(p.loop, p.channel_fd, on_channel, &p);
+	if (!say_ready(&p))
+		return EX_OSERR;
+	loop_run(p.loop, after_batch, &p);
+	cut_off_the_rest(&p.edge);
+	return EX_OK;
+}

@@ -1,0 +1,501 @@
+#include "edge/leg.h"
+
+#include "base/must.h"
+#include "edge/session.h"
+#include "io/sock.h"
+#include "smtp/smtp_answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void begin_try(struct leg *l);
+
+static const struct conf_upstream *settings(const struct leg *l)
+{
+	return l->up->plan->conf;
+}
+
+static const struct upstream_try *here(const struct leg *l)
+{
+	return &l->tries[l->try_now];
+}
+
+static void enter(struct leg *l, enum leg_state state)
+{
+	l->state = state;
+	l->since = l->edge->now;
+}
+
+static void drop_watch(struct leg *l)
+{
+	if (l->watch != NULL)
+		loop_unwatch(l->watch);
+	l->watch = NULL;
+}
+
+static void hang_up(struct leg *l)
+{
+	drop_watch(l);
+	stream_close(&l->stream);
+}
+
+void leg_where(const struct leg *l, char text[ADDR_TEXT_MOST])
+{
+	text[0] = '\0';
+	if (l->try_count > 0)
+		addr_print(&here(l)->addr, text);
+}
+
+const char *leg_host(const struct leg *l)
+{
+	return l->try_count > 0 ? here(l)->host->name : "";
+}
+
+static void log_try(const struct leg *l, const char *event, const struct why *why)
+{
+	char where[ADDR_TEXT_MOST];
+	struct log_line line;
+
+	leg_where(l, where);
+	log_begin(&line, event);
+	log_text(&line, "sid", l->session->sid);
+	log_text(&line, "upstream", settings(l)->name);
+	log_text(&line, "host", leg_host(l));
+	log_text(&line, "addr", where);
+	log_text(&line, "need", need_level_name(l->need.level));
+	log_text(&line, "fault", fault_name(why->fault));
+	log_text(&line, "why", why->text);
+	log_end(&line);
+}
+
+static void give_up(struct leg *l)
+{
+	if (l->refusal == NULL) {
+		l->refusal = &SMTP_SAY_NO_UPSTREAM;
+		if (l->why.fault == FAULT_NONE)
+			why_set(&l->why, FAULT_SYSTEM, "no address is known for upstream %s",
+				settings(l)->name);
+	}
+	enter(l, LEG_FAILED);
+}
+
+/* This host will not do: on to the next one, under the same need. What policy says of a
+ * host is worth more to the client than that another could not be reached. */
+static void try_failed(struct leg *l, const struct smtp_answer *policy, const struct why *why)
+{
+	log_try(l, "upstream-failed", why);
+	edge_count(l->edge, COUNT_UPSTREAM_FAILED, 1);
+	upstream_failed(l->up, &here(l)->addr, l->edge->now);
+	hang_up(l);
+	if (policy != NULL || l->refusal == NULL)
+		l->why = *why;
+	if (policy != NULL)
+		l->refusal = policy;
+	l->clear = false;
+	if (l->try_now + 1 == l->try_count) {
+		give_up(l);
+		return;
+	}
+	l->try_now++;
+	begin_try(l);
+}
+
+static void try_failed_for(struct leg *l, enum fault fault, const char *text)
+{
+	struct why why;
+
+	why_set(&why, fault, "%s", text);
+	try_failed(l, NULL, &why);
+}
+
+/* `may` goes on in clear, but never on a connection that has seen a handshake fail. */
+static void tls_failed(struct leg *l, const struct why *why)
+{
+	struct why said = *why;
+
+	edge_count(l->edge, COUNT_UPSTREAM_TLS_FAILED, 1);
+	if (l->need.level == NEED_MAY && !settings(l)->implicit) {
+		log_try(l, "upstream-fallback", why);
+		hang_up(l);
+		l->clear = true;
+		begin_try(l);
+		return;
+	}
+	why_set(&said, why->fault, "TLS handshake failed: %.180s", why->text);
+	try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
+}
+
+static void begin_tls(struct leg *l)
+{
+	char key[ADDR_TEXT_MOST + 32];
+	char where[ADDR_TEXT_MOST];
+	struct tls_conn *tls;
+	struct why why;
+
+	leg_where(l, where);
+	snprintf(key, sizeof(key), "%s %s %u", where, need_level_name(l->need.level),
+		 l->need.min_bits);
+	tls = tls_conn_connect(l->up->plan->tls, here(l)->host->name, key);
+	if (!stream_start_tls(&l->stream, tls, &why)) {
+		tls_conn_free(tls);
+		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
+		try_failed(l, &SMTP_SAY_TLS_FAILED, &why);
+		return;
+	}
+	enter(l, LEG_TLS);
+}
+
+static void connected(struct leg *l)
+{
+	l->ms_connect = l->edge->now - l->began;
+	edge_count(l->edge, COUNT_UPSTREAM_CONNECTS, 1);
+	smtp_reply_reader_free(&l->reader);
+	smtp_reply_reader_init(&l->reader);
+	smtp_client_init(&l->client, l->session->service->hostname, settings(l)->implicit);
+	l->client.want_tls = l->need.level != NEED_NONE && !l->clear;
+	if (settings(l)->implicit)
+		begin_tls(l);
+	else
+		enter(l, LEG_HELLO);
+}
+
+static void begin_try(struct leg *l)
+{
+	struct why why;
+
+	enter(l, LEG_CONNECT);
+	switch (l->edge->dial(l->edge, l, &here(l)->addr, &why)) {
+	case DIAL_NOW:
+		connected(l);
+		break;
+	case DIAL_LATER:
+		break;
+	case DIAL_FAILED:
+		try_failed(l, NULL, &why);
+		break;
+	}
+}
+
+struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need)
+{
+	struct leg *l = mem_new(sizeof(*l));
+
+	l->edge = s->edge;
+	l->session = s;
+	l->up = up;
+	l->need = need;
+	l->began = s->edge->now;
+	stream_init(&l->stream);
+	smtp_reply_reader_init(&l->reader);
+	l->try_count = upstream_order(up, s->edge->now, l->tries);
+	if (l->try_count == 0)
+		give_up(l);
+	else
+		begin_try(l);
+	return l;
+}
+
+void leg_free(struct leg *l)
+{
+	if (l == NULL)
+		return;
+	hang_up(l);
+	smtp_reply_reader_free(&l->reader);
+	free(l);
+}
+
+bool leg_fill(struct leg *l)
+{
+	return l->stream.open && l->state != LEG_CONNECT && stream_fill(&l->stream, l->edge->now);
+}
+
+bool leg_flush(struct leg *l)
+{
+	return l->stream.open && l->state != LEG_CONNECT && stream_flush(&l->stream, l->edge->now);
+}
+
+static bool step_connect(struct leg *l)
+{
+	struct why why;
+
+	if (l->stream.fd < 0 || !l->stream.ready_out)
+		return false;
+	switch (sock_connected(l->stream.fd, &why)) {
+	case SOCK_PENDING:
+		l->stream.ready_out = false;
+		return false;
+	case SOCK_CONNECTED:
+		connected(l);
+		return true;
+	case SOCK_FAILED:
+		try_failed(l, NULL, &why);
+		return true;
+	}
+	return false; /* not reached: all cases are above */
+}
+
+static bool step_tls(struct leg *l)
+{
+	if (l->stream.end != STREAM_OPEN) {
+		struct why why = l->stream.why;
+
+		tls_failed(l, &why);
+		return true;
+	}
+	if (l->stream.handshaking)
+		return false;
+	edge_count(l->edge, COUNT_UPSTREAM_TLS, 1);
+	if (settings(l)->implicit) {
+		l->client.tls = true;
+	} else if (!smtp_client_tls_on(&l->client, &l->stream.out)) {
+		try_failed_for(l, FAULT_SELF, "no room for EHLO");
+		return true;
+	}
+	enter(l, LEG_HELLO);
+	return true;
+}
+
+static const struct smtp_answer *policy_answer(const struct leg *l, const struct tls_facts *facts)
+{
+	if (l->need.min_bits > 0 && facts->bits < l->need.min_bits)
+		return &SMTP_SAY_TLS_WEAK;
+	return facts->on ? &SMTP_SAY_TLS_UNVERIFIED : &SMTP_SAY_TLS_MISSING;
+}
+
+/* The greeting, EHLO and TLS are done: hold what was found against the need (law 6). */
+static void judge(struct leg *l)
+{
+	struct tls_facts facts;
+	struct why why;
+
+	leg_facts(l, &facts);
+	if (!need_met(&l->need, &facts, &why)) {
+		try_failed(l, policy_answer(l, &facts), &why);
+		return;
+	}
+	if (facts.resumed)
+		edge_count(l->edge, COUNT_UPSTREAM_TLS_RESUMED, 1);
+	if (!facts.on && l->need.level != NEED_NONE)
+		edge_count(l->edge, COUNT_UPSTREAM_CLEAR, 1);
+	upstream_worked(l->up, &here(l)->addr);
+	upstream_learn(l->up, &l->client.caps,
+		       settings(l)->implicit || l->client.offers_tls, l->edge->now);
+	l->ms_ready = l->edge->now - l->began;
+	enter(l, LEG_READY);
+}
+
+static void take_reply(struct leg *l)
+{
+	struct why why = { .fault = FAULT_NONE };
+
+	switch (smtp_client_reply(&l->client, &l->reader.reply, &l->stream.out, &why)) {
+	case SMTP_CLIENT_WAIT:
+		l->since = l->edge->now;
+		break;
+	case SMTP_CLIENT_START_TLS:
+		begin_tls(l);
+		break;
+	case SMTP_CLIENT_GO:
+		judge(l);
+		break;
+	case SMTP_CLIENT_FAIL:
+		try_failed(l, NULL, &why);
+		break;
+	}
+}
+
+static bool step_hello(struct leg *l)
+{
+	struct why why;
+
+	switch (smtp_reply_next(&l->reader, &l->stream.in, &why)) {
+	case SMTP_REPLY_WHOLE:
+		take_reply(l);
+		return true;
+	case SMTP_REPLY_BAD:
+		try_failed(l, NULL, &why);
+		return true;
+	case SMTP_REPLY_MORE:
+		break;
+	}
+	if (l->stream.end == STREAM_OPEN)
+		return false;
+	why = l->stream.why;
+	if (l->stream.end == STREAM_CLOSED)
+		why_set(&why, FAULT_PEER, "the upstream closed the connection before it was ready");
+	try_failed(l, NULL, &why);
+	return true;
+}
+
+/* What the upstream says to QUIT is nobody's business. */
+static bool step_bye(struct leg *l)
+{
+	buf_free(&l->stream.in);
+	if (l->stream.end == STREAM_OPEN)
+		return false;
+	hang_up(l);
+	enter(l, LEG_CLOSED);
+	return true;
+}
+
+bool leg_step(struct leg *l)
+{
+	switch (l->state) {
+	case LEG_CONNECT:
+		return step_connect(l);
+	case LEG_HELLO:
+		return step_hello(l);
+	case LEG_TLS:
+		return step_tls(l);
+	case LEG_BYE:
+		return step_bye(l);
+	case LEG_READY:
+	case LEG_FAILED:
+	case LEG_CLOSED:
+		break;
+	}
+	return false;
+}
+
+#define LEG_BYE_MSEC 3000
+
+static msec greeting_or_command(const struct leg *l)
+{
+	bool greeting = l->client.state == SMTP_CLIENT_GREETING;
+
+	return greeting ? settings(l)->timeout_greeting : settings(l)->timeout_command;
+}
+
+static msec ready_deadline(const struct leg *l)
+{
+	if (!stream_flushed(&l->stream)) {
+		msec moved = l->stream.moved_at > l->since ? l->stream.moved_at : l->since;
+
+		return moved + settings(l)->timeout_data;
+	}
+	if (l->await_count == 0)
+		return MSEC_NEVER;
+	if (leg_awaited(l) == AWAIT_FINAL)
+		return l->since + settings(l)->timeout_final;
+	return l->since + settings(l)->timeout_command;
+}
+
+msec leg_deadline(const struct leg *l)
+{
+	switch (l->state) {
+	case LEG_CONNECT:
+		return l->since + settings(l)->timeout_connect;
+	case LEG_HELLO:
+		return l->since + greeting_or_command(l);
+	case LEG_TLS:
+		return l->since + settings(l)->timeout_command;
+	case LEG_READY:
+		return ready_deadline(l);
+	case LEG_BYE:
+		return l->since + LEG_BYE_MSEC;
+	case LEG_FAILED:
+	case LEG_CLOSED:
+		break;
+	}
+	return MSEC_NEVER;
+}
+
+void leg_timeout(struct leg *l)
+{
+	struct why why;
+
+	switch (l->state) {
+	case LEG_CONNECT:
+		try_failed_for(l, FAULT_PEER, "no answer to our connection in time");
+		break;
+	case LEG_HELLO:
+		try_failed_for(l, FAULT_PEER, "no reply to greeting, EHLO or STARTTLS in time");
+		break;
+	case LEG_TLS:
+		why_set(&why, FAULT_PEER, "the handshake did not end in time");
+		tls_failed(l, &why);
+		break;
+	case LEG_BYE:
+		hang_up(l);
+		enter(l, LEG_CLOSED);
+		break;
+	case LEG_READY:
+	case LEG_FAILED:
+	case LEG_CLOSED:
+		break;
+	}
+}
+
+bool leg_can_await(const struct leg *l)
+{
+	return l->await_count < LEG_AWAIT_MOST;
+}
+
+void leg_await(struct leg *l, enum await what)
+{
+	must(leg_can_await(l));
+	if (l->await_count == 0)
+		l->since = l->edge->now;
+	l->awaits[(l->await_head + l->await_count) % LEG_AWAIT_MOST] = (unsigned char)what;
+	l->await_count++;
+	if (what != AWAIT_RSET)
+		l->owed++;
+}
+
+enum await leg_awaited(const struct leg *l)
+{
+	must(l->await_count > 0);
+	return (enum await)l->awaits[l->await_head];
+}
+
+void leg_answered(struct leg *l)
+{
+	if (leg_awaited(l) != AWAIT_RSET)
+		l->owed--;
+	l->await_head = (l->await_head + 1) % LEG_AWAIT_MOST;
+	l->await_count--;
+	l->since = l->edge->now;
+}
+
+void leg_bye(struct leg *l)
+{
+	if (l->state != LEG_READY || l->stream.end != STREAM_OPEN ||
+	    !buf_put(&l->stream.out, SPAN("QUIT\r\n"))) {
+		leg_abort(l);
+		return;
+	}
+	stream_finish(&l->stream);
+	enter(l, LEG_BYE);
+}
+
+void leg_abort(struct leg *l)
+{
+	drop_watch(l);
+	if (l->stream.open)
+		stream_abort(&l->stream);
+	l->await_count = 0;
+	l->owed = 0;
+	enter(l, LEG_CLOSED);
+}
+
+static enum tls_absent absent(const struct leg *l)
+{
+	if (l->clear)
+		return TLS_ABSENT_FAILED;
+	switch (l->client.no_tls) {
+	case SMTP_NO_TLS_OFFERED:
+		return TLS_ABSENT_NOT_OFFERED;
+	case SMTP_NO_TLS_REFUSED:
+		return TLS_ABSENT_REFUSED;
+	case SMTP_NO_TLS_ASKED:
+		break;
+	}
+	return TLS_ABSENT_UNWANTED;
+}
+
+void leg_facts(const struct leg *l, struct tls_facts *facts)
+{
+	*facts = (struct tls_facts){ .absent = absent(l) };
+	if (l->stream.tls != NULL && !l->stream.handshaking)
+		tls_conn_facts(l->stream.tls, facts);
+}

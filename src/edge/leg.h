@@ -1,0 +1,90 @@
+/* edge/leg.h
+ * One upstream connection of a session: the host it found, the dialogue up to the point where mail
+ * may flow, and the commands whose replies are still to come. It tries the hosts in order, each under
+ * the same need, and is ready only where need_met() said so: there is no other way to LEG_READY. */
+#ifndef EDGE_LEG_H
+#define EDGE_LEG_H
+
+#include "edge/edge.h"
+#include "io/stream.h"
+#include "smtp/smtp_client.h"
+
+#define LEG_AWAIT_MOST 128
+
+enum leg_state {
+	LEG_CONNECT,
+	LEG_HELLO,  /* greeting, EHLO, STARTTLS */
+	LEG_TLS,
+	LEG_READY,
+	LEG_BYE,    /* QUIT is on its way: nothing is expected any more */
+	LEG_FAILED, /* no host would do: `refusal` and `why` say it */
+	LEG_CLOSED,
+};
+
+/* A command that the upstream owes a reply to. */
+enum await {
+	AWAIT_MAIL,
+	AWAIT_RCPT,
+	AWAIT_DATA,       /* the client's DATA */
+	AWAIT_CHUNK_DATA, /* our DATA for the client's BDAT */
+	AWAIT_CHUNK,      /* BDAT without LAST */
+	AWAIT_FINAL,      /* the final dot, or BDAT LAST */
+	AWAIT_RSET,       /* ours: the client is not waiting for it */
+};
+
+struct leg {
+	struct edge *edge;
+	struct session *session;
+	struct upstream *up;
+	enum leg_state state;
+	msec since;           /* when the present wait began */
+	struct tls_need need;
+	struct upstream_try tries[UPSTREAM_TRIES];
+	unsigned try_count, try_now;
+	bool clear;           /* TLS failed here under `may`: this is the second connection */
+	bool transaction;     /* MAIL was sent and neither a final reply nor RSET has ended it */
+	struct stream stream;
+	struct loop_watch *watch;
+	struct smtp_client client;
+	struct smtp_reply_reader reader;
+	unsigned char awaits[LEG_AWAIT_MOST]; /* a ring of enum await */
+	unsigned await_head, await_count;
+	unsigned owed;        /* of them those that the client waits for */
+	const struct smtp_answer *refusal;
+	struct why why;
+	msec began, ms_connect, ms_ready; /* for the log */
+};
+
+/* Begins to connect at once. Never NULL; may be LEG_FAILED already. */
+struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need);
+void leg_free(struct leg *l);
+
+/* As session_run: true where something moved. */
+bool leg_fill(struct leg *l);
+bool leg_flush(struct leg *l);
+/* Takes the leg on towards LEG_READY or LEG_FAILED. In LEG_READY and later it does nothing. */
+bool leg_step(struct leg *l);
+
+/* When the leg has waited too long; MSEC_NEVER where it waits for nothing. */
+msec leg_deadline(const struct leg *l);
+/* The deadline has passed: before LEG_READY the next host is tried. In LEG_READY the caller acts. */
+void leg_timeout(struct leg *l);
+
+void leg_await(struct leg *l, enum await what);
+/* The oldest command without a reply. There must be one. */
+enum await leg_awaited(const struct leg *l);
+void leg_answered(struct leg *l);
+bool leg_can_await(const struct leg *l);
+
+/* QUIT, then close; for a leg with nothing under way. */
+void leg_bye(struct leg *l);
+/* Resets the connection: what the upstream has of the message must not count as one. */
+void leg_abort(struct leg *l);
+
+void leg_facts(const struct leg *l, struct tls_facts *facts);
+/* "192.0.2.1:25" of the host it is, or was last, connected to; "" before. */
+void leg_where(const struct leg *l, char text[ADDR_TEXT_MOST]);
+/* "mx.example.net" or the address literal, as configured. */
+const char *leg_host(const struct leg *l);
+
+#endif

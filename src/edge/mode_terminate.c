@@ -1,0 +1,537 @@
+#include "edge/mode_terminate.h"
+
+#include "base/must.h"
+
+/* What a command did. */
+enum taken {
+	TAKEN,       /* answered, or sent on: off the input */
+	TAKEN_WAIT,  /* not yet: it stays at the front of the input */
+	TAKEN_ENDED, /* the session is closing */
+};
+
+static struct upstream *upstream_of(const struct session *s)
+{
+	return &s->edge->upstreams[s->service->upstream->index];
+}
+
+static unsigned owed(const struct session *s)
+{
+	return s->leg != NULL ? s->leg->owed : 0;
+}
+
+/* --- the leg --- */
+
+static struct tls_need need_of(const struct session *s)
+{
+	struct tls_need need = s->service->upstream->need;
+
+	if (s->service->upstream->mirror)
+		need.level = s->server.tls ? NEED_ENCRYPT : NEED_NONE;
+	return need;
+}
+
+/* TLS state is never shared across needs (law 7): a leg made under another one is not used. */
+static bool leg_is_usable(const struct session *s)
+{
+	struct tls_need need = need_of(s);
+
+	return s->leg != NULL && s->leg->state != LEG_BYE && s->leg->state != LEG_CLOSED &&
+	       s->leg->need.level == need.level && s->leg->need.min_bits == need.min_bits;
+}
+
+static void let_go(struct session *s)
+{
+	leg_free(s->leg);
+	s->leg = NULL;
+}
+
+/* Sees to it that there is a leg, on its way at least. */
+static enum leg_state want_leg(struct session *s)
+{
+	if (!leg_is_usable(s)) {
+		let_go(s);
+		s->leg = leg_new(s, upstream_of(s), need_of(s));
+	}
+	return s->leg->state;
+}
+
+static enum txn_outcome leg_failure(const struct leg *l)
+{
+	return l->refusal == &SMTP_SAY_NO_UPSTREAM ? TXN_NO_UPSTREAM : TXN_TLS_POLICY;
+}
+
+/* In policy's case the client learns what is wrong; who could not be reached, and why, is
+ * for the log alone. */
+static void say_failure(struct session *s, const struct leg *l)
+{
+	if (l->refusal == &SMTP_SAY_NO_UPSTREAM)
+		session_say(s, l->refusal);
+	else
+		session_say_text(s, l->refusal, l->why.text);
+}
+
+/* A command may go to the upstream now: at once where it pipelines, else one at a time. */
+static bool may_send(const struct leg *l)
+{
+	bool room = leg_can_await(l) && buf_space(&l->stream.out) >= 2 * SMTP_LINE_MOST;
+
+	return room && (l->await_count == 0 || (l->client.caps.have & SMTP_CAP_PIPELINING) != 0);
+}
+
+/* --- commands that we answer --- */
+
+static enum taken refuse(struct session *s, const struct smtp_answer *a)
+{
+	s->server.errors++;
+	if (s->server.errors > s->service->conf->max_errors) {
+		why_set(&s->why, FAULT_PEER, "%u commands were refused", s->server.errors);
+		session_finish(s, OUTCOME_TOO_MANY_ERRORS, &SMTP_SAY_TOO_MANY_ERRORS);
+		return TAKEN_ENDED;
+	}
+	session_say(s, a);
+	return TAKEN;
+}
+
+static struct smtp_caps our_caps(const struct session *s)
+{
+	return (struct smtp_caps){
+		.have = SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME |
+			SMTP_CAP_SMTPUTF8 | SMTP_CAP_DSN | SMTP_CAP_ENHANCED |
+			SMTP_CAP_CHUNKING | SMTP_CAP_BINARYMIME,
+		.size = s->service->conf->max_message_size,
+	};
+}
+
+/* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the client in the
+ * clear, but where the upstream's leg must be as the client's is (SPEC MC-5). */
+static bool offers_starttls(const struct session *s)
+{
+	return s->service->offer_tls && !s->server.tls &&
+	       (!s->service->upstream->mirror || upstream_of(s)->offers_tls);
+}
+
+static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct smtp_caps offer = smtp_caps_both(our_caps(s), upstream_of(s)->caps);
+
+	if (offers_starttls(s))
+		offer.have |= SMTP_CAP_STARTTLS;
+	s->server.offer = offer;
+	smtp_server_hello(&s->server, cmd);
+	must(smtp_caps_put(&s->client.out, s->service->hostname, &offer));
+}
+
+/* The EHLO reply needs the upstream's own, from memory where that is fresh. */
+static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct upstream *up = upstream_of(s);
+
+	if (!upstream_is_fresh(up, s->edge->now)) {
+		switch (want_leg(s)) {
+		case LEG_READY:
+			break;
+		case LEG_FAILED:
+			if (up->known)
+				break;
+			s->why = s->leg->why;
+			if (s->leg->refusal == &SMTP_SAY_NO_UPSTREAM)
+				session_say(s, &SMTP_SAY_NO_SERVICE);
+			else
+				session_say_text(s, &SMTP_SAY_NO_SERVICE, s->leg->why.text);
+			session_finish(s, OUTCOME_NO_UPSTREAM, NULL);
+			return TAKEN_ENDED;
+		default:
+			return TAKEN_WAIT;
+		}
+	}
+	terminate_reset_upstream(s);
+	session_end_txn(s, TXN_RESET);
+	say_ehlo(s, cmd);
+	return TAKEN;
+}
+
+static enum taken do_helo(struct session *s, const struct smtp_cmd *cmd)
+{
+	terminate_reset_upstream(s);
+	session_end_txn(s, TXN_RESET);
+	s->server.offer = (struct smtp_caps){ 0 };
+	smtp_server_hello(&s->server, cmd);
+	must(buf_printf(&s->client.out, "250 %s\r\n", s->service->hostname));
+	return TAKEN;
+}
+
+static enum taken do_rset(struct session *s)
+{
+	terminate_reset_upstream(s);
+	session_end_txn(s, TXN_RESET);
+	session_say(s, &SMTP_SAY_OK);
+	return TAKEN;
+}
+
+static enum taken do_starttls(struct session *s, size_t line_octets)
+{
+	if (buf_used(&s->client.in) > line_octets) {
+		why_set(&s->why, FAULT_PEER, "%zu bytes came in the clear after STARTTLS",
+			buf_used(&s->client.in) - line_octets);
+		session_finish(s, OUTCOME_TLS_DIRTY, &SMTP_SAY_TLS_DIRTY);
+		return TAKEN_ENDED;
+	}
+	terminate_reset_upstream(s);
+	session_end_txn(s, TXN_RESET);
+	session_say(s, &SMTP_SAY_TLS_READY);
+	stream_hold(&s->client);
+	session_enter(s, PHASE_STARTTLS);
+	return TAKEN;
+}
+
+/* --- commands that go to the upstream --- */
+
+/* The upstream can't carry this transaction: answered, logged, over. */
+static void fail_mail(struct session *s, const struct smtp_cmd *cmd, enum txn_outcome outcome,
+		      const struct why *why)
+{
+	s->txn = txn_new(++s->txns, s->edge->now);
+	(void)!buf_put(&s->txn->from, cmd->path.text);
+	if (why != NULL)
+		s->txn->why = *why;
+	session_end_txn(s, outcome);
+}
+
+static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct leg *l;
+
+	switch (want_leg(s)) {
+	case LEG_READY:
+		break;
+	case LEG_FAILED:
+		say_failure(s, s->leg);
+		fail_mail(s, cmd, leg_failure(s->leg), &s->leg->why);
+		let_go(s);
+		return TAKEN;
+	default:
+		return TAKEN_WAIT;
+	}
+	l = s->leg;
+	if (!smtp_client_can_mail(&l->client.caps, cmd)) {
+		session_say(s, &SMTP_SAY_CAPS_LOST);
+		fail_mail(s, cmd, TXN_CAPS_LOST, NULL);
+		return TAKEN;
+	}
+	if (!may_send(l))
+		return TAKEN_WAIT;
+	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, cmd));
+	leg_await(l, AWAIT_MAIL);
+	l->transaction = true;
+	s->txn = txn_new(++s->txns, s->edge->now);
+	s->txn->binary = cmd->body == SMTP_BODY_BINARYMIME;
+	(void)!buf_put(&s->txn->from, cmd->path.text);
+	smtp_server_mail(&s->server, cmd);
+	return TAKEN;
+}
+
+static bool txn_is_lost(const struct session *s)
+{
+	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
+}
+
+static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct leg *l = s->leg;
+
+	if (txn_is_lost(s)) {
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		return TAKEN;
+	}
+	if (s->server.rcpts >= s->service->conf->max_recipients) {
+		if (owed(s) > 0)
+			return TAKEN_WAIT;
+		session_say(s, &SMTP_SAY_TOO_MANY_RCPT);
+		return TAKEN;
+	}
+	if (!smtp_client_can_rcpt(&l->client.caps, cmd)) {
+		if (owed(s) > 0)
+			return TAKEN_WAIT;
+		session_say(s, &SMTP_SAY_CAPS_LOST);
+		return TAKEN;
+	}
+	if (!may_send(l))
+		return TAKEN_WAIT;
+	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
+	leg_await(l, AWAIT_RCPT);
+	txn_log_rcpt(s->txn, cmd->path.text);
+	smtp_server_rcpt(&s->server);
+	return TAKEN;
+}
+
+static enum taken do_data(struct session *s)
+{
+	struct leg *l = s->leg;
+
+	if (txn_is_lost(s)) {
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		session_end_txn(s, TXN_LOST);
+		return TAKEN;
+	}
+	if (!may_send(l))
+		return TAKEN_WAIT;
+	must(buf_put(&l->stream.out, SPAN("DATA\r\n")));
+	leg_await(l, AWAIT_DATA);
+	s->txn->out = TXN_OUT_DATA;
+	return TAKEN;
+}
+
+static void discard_chunk(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a)
+{
+	s->discard_left = cmd->chunk;
+	s->discard_answer = a;
+	session_enter(s, PHASE_DISCARD);
+}
+
+static enum taken do_bdat(struct session *s, const struct smtp_cmd *cmd)
+{
+	if (txn_is_lost(s) && !txn_has_verdict(s->txn))
+		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
+	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
+}
+
+/* --- which is which --- */
+
+/* Goes to the upstream in one piece with what is before it. */
+static bool is_sent_on(enum smtp_verb verb)
+{
+	return verb == SMTP_RCPT || verb == SMTP_DATA || verb == SMTP_BDAT;
+}
+
+static enum taken act(struct session *s, const struct smtp_cmd *cmd, size_t line_octets)
+{
+	switch (cmd->verb) {
+	case SMTP_EHLO:
+		return do_ehlo(s, cmd);
+	case SMTP_HELO:
+		return do_helo(s, cmd);
+	case SMTP_MAIL:
+		return do_mail(s, cmd);
+	case SMTP_RCPT:
+		return do_rcpt(s, cmd);
+	case SMTP_DATA:
+		return do_data(s);
+	case SMTP_BDAT:
+		return do_bdat(s, cmd);
+	case SMTP_RSET:
+		return do_rset(s);
+	case SMTP_NOOP:
+		session_say(s, &SMTP_SAY_OK);
+		return TAKEN;
+	case SMTP_HELP:
+		session_say(s, &SMTP_SAY_HELP);
+		return TAKEN;
+	case SMTP_VRFY:
+		session_say(s, &SMTP_SAY_VRFY);
+		return TAKEN;
+	case SMTP_STARTTLS:
+		return do_starttls(s, line_octets);
+	case SMTP_QUIT:
+		session_finish(s, OUTCOME_QUIT, &SMTP_SAY_BYE);
+		return TAKEN_ENDED;
+	case SMTP_EXPN:
+	case SMTP_AUTH:
+	case SMTP_UNKNOWN:
+		break;
+	}
+	return refuse(s, &SMTP_SAY_NOT_OFFERED);
+}
+
+static enum taken refuse_bdat(struct session *s, const struct smtp_cmd *cmd,
+			      const struct smtp_answer *refusal)
+{
+	if (cmd->chunk == UINT64_MAX) {
+		why_set(&s->why, FAULT_PEER, "a BDAT command whose size can't be read");
+		session_finish(s, OUTCOME_BAD_CHUNK, refusal);
+		return TAKEN_ENDED;
+	}
+	s->server.errors++;
+	discard_chunk(s, cmd, refusal);
+	return TAKEN;
+}
+
+static enum taken handle(struct session *s, struct span line)
+{
+	const struct smtp_answer *refusal;
+	struct smtp_cmd cmd;
+
+	refusal = smtp_cmd_read(line, &cmd);
+	/* What the loss of the upstream left open is over when the next message begins. */
+	if (cmd.verb == SMTP_MAIL && s->txn != NULL && s->txn->lost && owed(s) == 0)
+		session_end_txn(s, TXN_LOST);
+	if (refusal == NULL)
+		refusal = smtp_server_admit(&s->server, &cmd);
+	if (owed(s) > 0 && (refusal != NULL || !is_sent_on(cmd.verb)))
+		return TAKEN_WAIT;
+	if (refusal != NULL && cmd.verb == SMTP_BDAT)
+		return refuse_bdat(s, &cmd, refusal);
+	if (refusal != NULL)
+		return refuse(s, refusal);
+	return act(s, &cmd, line.len + 2);
+}
+
+static bool finish_bad_line(struct session *s)
+{
+	why_set(&s->why, FAULT_PEER, "a command line with a bare CR or LF, or a NUL");
+	session_finish(s, OUTCOME_BAD_LINE, &SMTP_SAY_BARE);
+	return true;
+}
+
+static bool client_has_ended(struct session *s)
+{
+	enum outcome outcome = s->client.end == STREAM_CLOSED ? OUTCOME_CLIENT_CLOSED :
+			       s->client.end == STREAM_RESET ? OUTCOME_CLIENT_RESET :
+			       s->client.end == STREAM_TLS_BROKEN ? OUTCOME_TLS_FAILED :
+			       OUTCOME_CLIENT_CUT;
+
+	if (s->client.end == STREAM_OPEN || owed(s) > 0)
+		return false;
+	if (s->txn != NULL && outcome == OUTCOME_CLIENT_CLOSED)
+		outcome = OUTCOME_CLIENT_CUT;
+	s->why = s->client.why;
+	/* It may have closed its half alone: what we have said must still reach it. */
+	session_finish(s, outcome, NULL);
+	return true;
+}
+
+static bool say_long_line(struct session *s)
+{
+	if (owed(s) > 0)
+		return false;
+	s->long_line = false;
+	refuse(s, &SMTP_SAY_LONG);
+	return true;
+}
+
+static bool one_command(struct session *s)
+{
+	struct span line;
+	enum taken taken;
+
+	if (s->long_line)
+		return say_long_line(s);
+	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
+		return false;
+	switch (smtp_line_next(&s->framing, &s->client.in, &line)) {
+	case SMTP_LINE_MORE:
+		return client_has_ended(s);
+	case SMTP_LINE_LONG:
+		s->long_line = true;
+		return true;
+	case SMTP_LINE_BARE:
+		return owed(s) == 0 && finish_bad_line(s);
+	case SMTP_LINE_WHOLE:
+		break;
+	}
+	taken = handle(s, line);
+	if (taken != TAKEN)
+		return taken == TAKEN_ENDED;
+	/* Nothing above has touched the client's input: `line` still stands at its front. */
+	smtp_line_drop(&s->framing, &s->client.in, line);
+	s->phase_since = s->edge->now;
+	return true;
+}
+
+/* The client's DATA is with the upstream: what comes next is the message or another command,
+ * and only the reply tells which. */
+static bool awaits_go(const struct session *s)
+{
+	return s->txn != NULL && s->txn->out == TXN_OUT_DATA && !s->txn->go && !s->txn->chunked;
+}
+
+static bool leg_is_coming(const struct session *s)
+{
+	return s->leg != NULL && (s->leg->state == LEG_CONNECT || s->leg->state == LEG_HELLO ||
+				  s->leg->state == LEG_TLS);
+}
+
+/* Whose turn is it? */
+static void settle(struct session *s)
+{
+	bool upstream = owed(s) > 0 || leg_is_coming(s);
+
+	if (s->phase == PHASE_COMMAND && upstream)
+		session_enter(s, PHASE_UPSTREAM);
+	else if (s->phase == PHASE_UPSTREAM && !upstream)
+		session_enter(s, PHASE_COMMAND);
+}
+
+static bool between_messages(const struct session *s)
+{
+	return s->phase == PHASE_COMMAND || s->phase == PHASE_UPSTREAM;
+}
+
+static bool terminate_commands(struct session *s)
+{
+	bool moved = false;
+
+	while (between_messages(s) && !awaits_go(s) && one_command(s))
+		moved = true;
+	return moved;
+}
+
+/* The upstream refused MAIL, and all that was sent along with it has been answered. */
+static bool close_failed_mail(struct session *s)
+{
+	if (s->txn == NULL || !s->txn->mail_failed || owed(s) > 0)
+		return false;
+	if (s->leg != NULL)
+		s->leg->transaction = false;
+	session_end_txn(s, TXN_REFUSED);
+	return true;
+}
+
+static bool drain(struct session *s)
+{
+	if (!s->edge->draining || !between_messages(s) || owed(s) > 0)
+		return false;
+	if (s->txn != NULL && s->txn->out != TXN_OUT_NONE)
+		return false;
+	session_finish(s, OUTCOME_DRAINED, &SMTP_SAY_DRAIN);
+	return true;
+}
+
+/* Nobody is left to answer, and nothing is with the upstream that it may be committing. */
+static bool client_was_cut(struct session *s)
+{
+	enum stream_end end = s->client.end;
+
+	if (s->phase == PHASE_FINAL || (end != STREAM_RESET && end != STREAM_TLS_BROKEN))
+		return false;
+	session_end(s, end == STREAM_RESET ? OUTCOME_CLIENT_RESET : OUTCOME_TLS_FAILED,
+		    &s->client.why);
+	return true;
+}
+
+bool mode_terminate_step(struct session *s)
+{
+	bool moved;
+
+	if (client_was_cut(s))
+		return true;
+	moved = s->leg != NULL && leg_step(s->leg);
+	moved |= terminate_replies(s);
+	if (s->phase == PHASE_BODY)
+		moved |= terminate_body(s);
+	if (s->phase == PHASE_DISCARD)
+		moved |= terminate_discard(s);
+	moved |= drain(s);
+	moved |= terminate_commands(s);
+	moved |= close_failed_mail(s);
+	settle(s);
+	return moved;
+}
+
+void mode_terminate_late(struct session *s)
+{
+	struct why why;
+
+	why_set(&why, FAULT_PEER, stream_flushed(&s->leg->stream) ?
+		"the upstream did not reply in time" : "the upstream did not read in time");
+	terminate_lost(s, &why);
+}

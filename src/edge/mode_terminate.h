@@ -1,0 +1,39 @@
+/* edge/mode_terminate.h
+ * Our own dialogue with each side: commands of the client are taken apart, answered by
+ * ourselves or written anew for the upstream; replies of the upstream go back as they came.
+ *
+ * One rule keeps the replies in order: a command that we answer ourselves waits in the
+ * input until the upstream has answered all before it. A group of commands that all go to the
+ * upstream goes there in one piece and costs one round trip. */
+#ifndef EDGE_MODE_TERMINATE_H
+#define EDGE_MODE_TERMINATE_H
+
+#include "edge/session.h"
+
+/* Room in the client's queue of replies that must be there before anything is read that
+ * will be answered: the longest reply an upstream can give, and a line of ours. */
+#define TERMINATE_REPLY_ROOM (TXN_THEIRS_MOST + SMTP_LINE_MOST)
+
+bool mode_terminate_step(struct session *s);
+/* The upstream has let its limit pass without a reply, or without reading. */
+void mode_terminate_late(struct session *s);
+
+/* --- between the files of this mode --- */
+
+/* terminate_reply.c: replies of the upstream. */
+bool terminate_replies(struct session *s);
+/* The upstream is gone or can't be understood: everything that waits for it is answered. */
+void terminate_lost(struct session *s, const struct why *why);
+/* Ends the transaction at the upstream as well. */
+void terminate_reset_upstream(struct session *s);
+
+/* terminate_body.c: the message. */
+void terminate_begin_body(struct session *s); /* the upstream said 354 */
+/* The octets of a BDAT that was admitted. False: the upstream's queue is full, ask again. */
+MUST_CHECK bool terminate_begin_chunk(struct session *s, const struct smtp_cmd *cmd);
+bool terminate_body(struct session *s);
+/* The client has sent its last octet, and the verdict is the answer. */
+void terminate_verdict(struct session *s);
+bool terminate_discard(struct session *s);
+
+#endif

@@ -1,0 +1,167 @@
+#include "edge/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put_tls(struct log_line *l, const char *side, const struct tls_facts *f)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "%s_tls", side);
+	log_text(l, key, f->on ? f->version : "none");
+	if (!f->on) {
+		snprintf(key, sizeof(key), "%s_tls_absent", side);
+		log_text(l, key, tls_absent_name(f->absent));
+		return;
+	}
+	snprintf(key, sizeof(key), "%s_cipher", side);
+	log_text(l, key, f->cipher);
+	snprintf(key, sizeof(key), "%s_bits", side);
+	log_int(l, key, f->bits);
+	snprintf(key, sizeof(key), "%s_group", side);
+	log_text(l, key, f->group);
+	snprintf(key, sizeof(key), "%s_resumed", side);
+	log_int(l, key, f->resumed);
+	snprintf(key, sizeof(key), "%s_sni", side);
+	log_text(l, key, f->sni);
+}
+
+static void put_peers(struct log_line *l, const struct session *s)
+{
+	char peer[ADDR_TEXT_MOST], local[ADDR_TEXT_MOST];
+
+	addr_print(&s->peer, peer);
+	addr_print(&s->local, local);
+	log_text(l, "sid", s->sid);
+	log_text(l, "service", s->service->conf->name);
+	log_text(l, "client", peer);
+	log_text(l, "local", local);
+}
+
+static void put_phases(struct log_line *l, const struct session *s)
+{
+	for (unsigned p = PHASE_STARTTLS; p < PHASE_CLOSING; p++) {
+		char key[32];
+
+		if (s->spent[p] == 0)
+			continue;
+		snprintf(key, sizeof(key), "ms_%s", phase_name(p));
+		log_int(l, key, s->spent[p]);
+	}
+}
+
+void session_log_end(const struct session *s)
+{
+	enum fault fault = s->why.fault != FAULT_NONE ? s->why.fault : outcome_fault(s->outcome);
+	struct tls_facts facts;
+	struct log_line line;
+
+	session_client_facts(s, &facts);
+	log_begin(&line, "session-end");
+	put_peers(&line, s);
+	log_text(&line, "outcome", outcome_name(s->outcome));
+	log_text(&line, "fault", fault_name(fault));
+	log_span(&line, "helo", buf_peek(&s->server.helo));
+	put_tls(&line, "client", &facts);
+	log_int(&line, "txns", s->txns);
+	log_int(&line, "messages", s->messages);
+	log_int(&line, "errors", s->server.errors);
+	log_int(&line, "in", (int64_t)s->client.bytes_in);
+	log_int(&line, "out", (int64_t)s->client.bytes_out);
+	log_int(&line, "ms", s->edge->now - s->born);
+	put_phases(&line, s);
+	log_int(&line, "gen", s->plan->generation);
+	if (s->why.text[0] != '\0')
+		log_text(&line, "why", s->why.text);
+	log_end(&line);
+	edge_count(s->edge, COUNT_BYTES_IN, s->client.bytes_in);
+	edge_count(s->edge, COUNT_BYTES_OUT, s->client.bytes_out);
+}
+
+/* A keyed hash (SHA-256 of seed + address would do as well): the same address gives the same
+ * word as long as the service runs, so that lines can be matched, and nothing more. */
+static uint64_t hash(struct span s, uint64_t seed)
+{
+	uint64_t h = seed ^ 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)ascii_lower(s.at[i])) * 0x100000001b3u;
+	h ^= h >> 29;
+	h *= 0xbf58476d1ce4e5b9u;
+	return h ^ (h >> 32);
+}
+
+static void put_hashed(struct log_line *l, const char *key, struct span list, uint64_t seed)
+{
+	char text[1024] = "";
+	size_t at = 0;
+
+	while (list.len > 0 && at + 18 < sizeof(text)) {
+		struct span one = span_cut(&list, ',');
+
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%016llx", at > 0 ? "," : "",
+				       (unsigned long long)hash(one, seed));
+	}
+	log_text(l, key, text);
+}
+
+static void put_envelope(struct log_line *l, const struct session *s)
+{
+	const struct txn *t = s->txn;
+
+	if (s->plan->conf->log.envelope == CONF_ENVELOPE_PLAIN) {
+		log_span(l, "from", buf_peek(&t->from));
+		log_span(l, "to", buf_peek(&t->rcpts));
+		return;
+	}
+	put_hashed(l, "from", buf_peek(&t->from), shared_seed(s->edge->shared));
+	put_hashed(l, "to", buf_peek(&t->rcpts), shared_seed(s->edge->shared));
+}
+
+static void put_leg(struct log_line *l, const struct leg *leg)
+{
+	char where[ADDR_TEXT_MOST];
+	struct tls_facts facts;
+
+	leg_where(leg, where);
+	leg_facts(leg, &facts);
+	log_text(l, "upstream", where);
+	log_text(l, "up_host", leg_host(leg));
+	log_text(l, "need", need_level_name(leg->need.level));
+	put_tls(l, "up", &facts);
+	if (facts.on) {
+		log_text(l, "up_cert", facts.cert_name);
+		log_text(l, "up_cert_sha256", facts.cert);
+		log_text(l, "up_verified", tls_verified_name(facts.verified));
+		log_text(l, "up_verify", facts.verify_text);
+	}
+	log_int(l, "ms_connect", leg->ms_connect);
+	log_int(l, "ms_ready", leg->ms_ready);
+}
+
+void session_log_txn(const struct session *s)
+{
+	const struct txn *t = s->txn;
+	struct tls_facts client;
+	struct log_line line;
+
+	session_client_facts(s, &client);
+	log_begin(&line, "transaction");
+	log_int(&line, "n", t->number);
+	put_peers(&line, s);
+	log_text(&line, "outcome", txn_outcome_name(t->outcome));
+	put_envelope(&line, s);
+	log_int(&line, "rcpts", t->rcpt_count);
+	log_int(&line, "rcpts_ok", t->rcpt_ok);
+	log_int(&line, "size", (int64_t)t->octets);
+	put_tls(&line, "client", &client);
+	if (s->leg != NULL)
+		put_leg(&line, s->leg);
+	log_text(&line, "reply", t->reply);
+	log_int(&line, "ms", s->edge->now - t->began);
+	if (t->why.text[0] != '\0') {
+		log_text(&line, "fault", fault_name(t->why.fault));
+		log_text(&line, "why", t->why.text);
+	}
+	log_end(&line);
+}

@@ -1,0 +1,380 @@
+#include "edge/mode_terminate.h"
+
+#include "base/must.h"
+
+#include <stdio.h>
+
+static struct smtp_reply *reply_of(struct session *s)
+{
+	return &s->leg->reader.reply;
+}
+
+static void relay(struct session *s)
+{
+	must(smtp_reply_put(&s->client.out, reply_of(s)));
+}
+
+static void remember(struct session *s)
+{
+	if (s->txn != NULL)
+		smtp_reply_brief(reply_of(s), s->txn->reply, sizeof(s->txn->reply));
+}
+
+/* --- the upstream is lost --- */
+
+/* The chunk that is being read is answered when it has been read; all others now. */
+static bool chunk_is_open(const struct session *s)
+{
+	return s->phase == PHASE_BODY && s->leg->await_count == 1;
+}
+
+/* The message was whole and the upstream has it, or has not: nobody knows (RFC 1047). It
+ * is not tried again here; the client's own retry may double it. */
+static void lose_final(struct session *s, const struct why *why)
+{
+	struct txn *t = s->txn;
+	bool doubt = t->dot_sent && stream_flushed(&s->leg->stream);
+
+	t->why = *why;
+	if (doubt)
+		edge_count(s->edge, COUNT_IN_DOUBT, 1);
+	if (chunk_is_open(s)) {
+		txn_judge(t, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
+		return;
+	}
+	session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+	session_end_txn(s, doubt ? TXN_IN_DOUBT : TXN_LOST);
+	session_enter(s, PHASE_COMMAND);
+}
+
+static void lose(struct session *s, enum await what, const struct why *why)
+{
+	switch (what) {
+	case AWAIT_MAIL:
+		s->txn->mail_failed = true;
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		break;
+	case AWAIT_RCPT:
+		smtp_server_rcpt_refused(&s->server);
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		break;
+	case AWAIT_DATA:
+		s->txn->out = TXN_OUT_NONE;
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		break;
+	case AWAIT_CHUNK_DATA:
+		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
+		break;
+	case AWAIT_CHUNK:
+		if (chunk_is_open(s))
+			txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
+		else
+			session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		break;
+	case AWAIT_FINAL:
+		lose_final(s, why);
+		break;
+	case AWAIT_RSET:
+		break;
+	}
+}
+
+void terminate_lost(struct session *s, const struct why *why)
+{
+	struct leg *l = s->leg;
+	bool body;
+
+	while (l->await_count > 0) {
+		enum await what = leg_awaited(l);
+
+		lose(s, what, why);
+		leg_answered(l);
+	}
+	leg_abort(l);
+	if (s->txn == NULL)
+		return;
+	s->txn->why = *why;
+	body = s->txn->go && s->txn->out != TXN_OUT_NONE;
+	txn_conclude(s->txn, TXN_LOST);
+	if (body)
+		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
+	else
+		s->txn->lost = true;
+}
+
+void terminate_reset_upstream(struct session *s)
+{
+	struct leg *l = s->leg;
+
+	if (l == NULL || l->state != LEG_READY || !l->transaction)
+		return;
+	/* Part of a message is there: only the end of the connection makes sure that it is
+	 * never taken for a whole one. */
+	if (s->txn != NULL && s->txn->out != TXN_OUT_NONE) {
+		leg_abort(l);
+		return;
+	}
+	if (!leg_can_await(l) || !buf_put(&l->stream.out, SPAN("RSET\r\n"))) {
+		leg_abort(l);
+		return;
+	}
+	leg_await(l, AWAIT_RSET);
+	l->transaction = false;
+}
+
+/* --- replies --- */
+
+static bool is_refusal(int code)
+{
+	return code >= 400 && code <= 599;
+}
+
+static bool is_fine(int code)
+{
+	return code >= 200 && code <= 299;
+}
+
+static bool in_body(const struct session *s)
+{
+	return s->txn != NULL && s->txn->out != TXN_OUT_NONE && s->txn->go;
+}
+
+/* A reply to the message before the message is whole (FAULTS 7). A refusal stops the
+ * body and is handed on when the client has sent its last; anything else is nonsense. */
+static void early(struct session *s)
+{
+	struct why why;
+
+	if (!is_refusal(reply_of(s)->code)) {
+		why_set(&why, FAULT_PEER, "reply %d to a message that was not whole",
+			reply_of(s)->code);
+		terminate_lost(s, &why);
+		return;
+	}
+	remember(s);
+	txn_judge_theirs(s->txn, TXN_REFUSED_EARLY, reply_of(s));
+	leg_abort(s->leg);
+	if (s->phase == PHASE_FINAL)
+		terminate_verdict(s);
+}
+
+static void on_mail(struct session *s)
+{
+	s->txn->mail_ok = is_fine(reply_of(s)->code);
+	s->txn->mail_failed = !s->txn->mail_ok;
+	relay(s);
+}
+
+static void on_rcpt(struct session *s)
+{
+	if (is_fine(reply_of(s)->code))
+		s->txn->rcpt_ok++;
+	else
+		smtp_server_rcpt_refused(&s->server);
+	relay(s);
+}
+
+/* An upstream that wants a message without having accepted a recipient gets none, and the
+ * client is not asked for one. */
+static void no_recipients(struct session *s)
+{
+	bool chunked = s->txn->chunked;
+
+	leg_abort(s->leg);
+	if (chunked) {
+		txn_judge(s->txn, TXN_NO_RECIPIENTS, &SMTP_SAY_NO_RECIPIENTS);
+		return;
+	}
+	session_say(s, &SMTP_SAY_NO_RECIPIENTS);
+	session_end_txn(s, TXN_NO_RECIPIENTS);
+}
+
+static void on_data(struct session *s, enum await what)
+{
+	struct txn *t = s->txn;
+
+	if (reply_of(s)->code == 354 && (!t->mail_ok || t->rcpt_ok == 0)) {
+		no_recipients(s);
+	} else if (reply_of(s)->code == 354) {
+		t->go = true;
+		if (what == AWAIT_DATA)
+			relay(s);
+		terminate_begin_body(s);
+	} else if (what == AWAIT_DATA) {
+		t->out = TXN_OUT_NONE;
+		relay(s);
+	} else {
+		t->out = TXN_OUT_NONE;
+		txn_judge_theirs(t, TXN_REFUSED, reply_of(s));
+	}
+}
+
+static void on_final(struct session *s)
+{
+	bool delivered = is_fine(reply_of(s)->code);
+
+	if (delivered) {
+		edge_count(s->edge, COUNT_MESSAGES, 1);
+		s->messages++;
+	}
+	relay(s);
+	s->leg->transaction = false;
+	session_end_txn(s, delivered ? TXN_DELIVERED : TXN_REFUSED);
+	session_enter(s, PHASE_COMMAND);
+}
+
+static void on_chunk(struct session *s)
+{
+	if (!is_fine(reply_of(s)->code))
+		txn_judge_theirs(s->txn, TXN_REFUSED, reply_of(s));
+	relay(s);
+}
+
+static bool makes_sense(enum await what, int code)
+{
+	if (what == AWAIT_DATA || what == AWAIT_CHUNK_DATA)
+		return code == 354 || is_refusal(code);
+	return is_fine(code) || is_refusal(code);
+}
+
+/* The final reply counts only where the whole message had left before it came, that to a
+ * chunk only where the client has sent all of it. */
+static bool is_early(const struct session *s, enum await what)
+{
+	if (what == AWAIT_CHUNK)
+		return chunk_is_open(s);
+	return what == AWAIT_FINAL && (!s->txn->dot_sent || !stream_flushed(&s->leg->stream));
+}
+
+static void dispatch(struct session *s, enum await what)
+{
+	switch (what) {
+	case AWAIT_MAIL:
+		on_mail(s);
+		break;
+	case AWAIT_RCPT:
+		on_rcpt(s);
+		break;
+	case AWAIT_DATA:
+	case AWAIT_CHUNK_DATA:
+		on_data(s, what);
+		break;
+	case AWAIT_CHUNK:
+		on_chunk(s);
+		break;
+	case AWAIT_FINAL:
+		on_final(s);
+		break;
+	case AWAIT_RSET:
+		if (!is_fine(reply_of(s)->code))
+			leg_abort(s->leg);
+		break;
+	}
+}
+
+static void nonsense(struct session *s, enum await what)
+{
+	struct why why;
+
+	why_set(&why, FAULT_PEER, "reply %d makes no sense %s", reply_of(s)->code,
+		what == AWAIT_DATA || what == AWAIT_CHUNK_DATA ? "to DATA" : "here");
+	terminate_lost(s, &why);
+}
+
+/* 421 to a command ends the upstream's connection, and so ours: the client is told in the
+ * upstream's words and will come again. */
+static void closing_reply(struct session *s, enum await what)
+{
+	if (what == AWAIT_RSET) {
+		leg_abort(s->leg);
+		return;
+	}
+	relay(s);
+	why_set(&s->why, FAULT_PEER, "the upstream said 421");
+	if (s->txn != NULL)
+		txn_conclude(s->txn, TXN_REFUSED);
+	leg_abort(s->leg);
+	session_finish(s, OUTCOME_UPSTREAM_421, NULL);
+}
+
+static void answered(struct session *s)
+{
+	enum await what = leg_awaited(s->leg);
+	int code = reply_of(s)->code;
+
+	if (!makes_sense(what, code)) {
+		nonsense(s, what);
+		return;
+	}
+	if (is_early(s, what)) {
+		early(s);
+		return;
+	}
+	remember(s);
+	if (code == 421 && what != AWAIT_CHUNK_DATA) {
+		closing_reply(s, what);
+		return;
+	}
+	/* First the books, then the deed: what follows may let go of the leg. */
+	leg_answered(s->leg);
+	dispatch(s, what);
+}
+
+static void unasked(struct session *s)
+{
+	struct why why;
+
+	if (in_body(s)) {
+		early(s);
+		return;
+	}
+	/* Between commands a server says 421 before it hangs up; either way this
+	 * connection is of no more use. */
+	why_set(&why, FAULT_PEER, "the upstream said %d unasked", reply_of(s)->code);
+	terminate_lost(s, &why);
+}
+
+static bool ended(struct session *s)
+{
+	struct why why = s->leg->stream.why;
+
+	if (s->leg->stream.end == STREAM_OPEN)
+		return false;
+	if (s->leg->stream.end == STREAM_CLOSED)
+		why_set(&why, FAULT_PEER, "the upstream closed the connection");
+	terminate_lost(s, &why);
+	return true;
+}
+
+static bool one_reply(struct session *s)
+{
+	struct leg *l = s->leg;
+	struct why why;
+
+	if (l == NULL || l->state != LEG_READY || s->phase == PHASE_CLOSING ||
+	    buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
+		return false;
+	switch (smtp_reply_next(&l->reader, &l->stream.in, &why)) {
+	case SMTP_REPLY_MORE:
+		return ended(s);
+	case SMTP_REPLY_BAD:
+		terminate_lost(s, &why);
+		return true;
+	case SMTP_REPLY_WHOLE:
+		break;
+	}
+	if (l->await_count == 0)
+		unasked(s);
+	else
+		answered(s);
+	return true;
+}
+
+bool terminate_replies(struct session *s)
+{
+	bool moved = false;
+
+	while (one_reply(s))
+		moved = true;
+	return moved;
+}

@@ -1,0 +1,44 @@
+/* proc/generation.h
+ * One checked configuration and what the master keeps for the processes that run on it. It lives as
+ * long as one of them does. */
+#ifndef PROC_GENERATION_H
+#define PROC_GENERATION_H
+
+#include "ipc/ipc_message.h"
+#include "plan/plan.h"
+
+#define GENERATION_EDGES_MOST 64
+
+struct generation {
+	uint32_t number;
+	struct plan *plan;
+	int conf_fd;        /* sealed */
+	int64_t checked_at; /* wall clock */
+	uint32_t uid, gid;  /* that children become; IPC_SAME_USER: no change */
+	unsigned edges;
+	/* The hosts that are names, with what the resolver said last; count 0: nothing yet. */
+	struct ipc_addrs *known;
+	size_t known_count;
+	/* When to start each process: one for each edge, then one for the resolver where there are names.
+	 * MSEC_NEVER: it runs. */
+	msec *due;
+	unsigned kids;      /* its processes alive */
+};
+
+/* Reads and checks everything. NULL where the report has errors. */
+MUST_CHECK struct generation *generation_load(const char *path, uint32_t number,
+					      struct conf_report *report);
+void generation_free(struct generation *g);
+
+unsigned generation_posts(const struct generation *g); /* how many processes it should have */
+
+/* A name that has not changed keeps its addresses: a reload while DNS is down must not
+ * forget what was known. */
+void generation_inherit(struct generation *g, const struct generation *old);
+
+/* Takes in what the resolver said. NULL where it speaks of a host that it was not asked about. */
+const struct ipc_addrs *generation_learn(struct generation *g, const struct ipc_addrs *said);
+
+const struct plan_host *generation_host(const struct generation *g, const struct ipc_addrs *known);
+
+#endif

@@ -1,0 +1,120 @@
+#include "smtp/smtp_caps.h"
+
+#include "base/must.h"
+
+/* In the order in which we offer them. */
+static const struct word {
+	const char *name;
+	uint32_t cap;
+	/* What follows the keyword is ignored: RFC 6531 section 3.1 asks for it, and a
+	 * server that writes more behind STARTTLS has not taken it back. */
+	bool lax;
+} words[] = {
+	{ "PIPELINING", SMTP_CAP_PIPELINING, false },
+	{ "SIZE", SMTP_CAP_SIZE, true },
+	{ "STARTTLS", SMTP_CAP_STARTTLS, true },
+	{ "ENHANCEDSTATUSCODES", SMTP_CAP_ENHANCED, false },
+	{ "8BITMIME", SMTP_CAP_8BITMIME, false },
+	{ "DSN", SMTP_CAP_DSN, false },
+	{ "SMTPUTF8", SMTP_CAP_SMTPUTF8, true },
+	{ "CHUNKING", SMTP_CAP_CHUNKING, false },
+	{ "BINARYMIME", SMTP_CAP_BINARYMIME, false },
+};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+static const struct word *word_of(struct span name)
+{
+	for (size_t i = 0; i < WORDS; i++) {
+		if (span_eq_nocase(name, span_str(words[i].name)))
+			return &words[i];
+	}
+	return NULL;
+}
+
+static void read_word(struct span line, struct smtp_caps *caps)
+{
+	struct span rest = span_trim(line);
+	struct span name = span_cut(&rest, ' ');
+	const struct word *word = word_of(name);
+
+	if (name.len == 0)
+		return;
+	rest = span_trim(rest);
+	if (word == NULL || (rest.len > 0 && !word->lax)) {
+		caps->unknown++;
+		return;
+	}
+	caps->have |= word->cap;
+	if (word->cap == SMTP_CAP_SIZE && !span_number(rest, UINT64_MAX, &caps->size))
+		caps->size = 0;
+}
+
+static uint32_t without_orphans(uint32_t have)
+{
+	if ((have & SMTP_CAP_CHUNKING) == 0)
+		have &= ~(uint32_t)SMTP_CAP_BINARYMIME;
+	return have;
+}
+
+void smtp_caps_read(const struct smtp_reply *ehlo, struct smtp_caps *caps)
+{
+	struct span rest = buf_peek(&ehlo->text);
+
+	*caps = (struct smtp_caps){ 0 };
+	span_cut(&rest, '\n');
+	for (unsigned n = 1; n < ehlo->lines; n++)
+		read_word(span_cut(&rest, '\n'), caps);
+	caps->have = without_orphans(caps->have);
+}
+
+static uint64_t smaller_limit(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+struct smtp_caps smtp_caps_both(struct smtp_caps a, struct smtp_caps b)
+{
+	struct smtp_caps both = { .have = without_orphans(a.have & b.have) };
+
+	/* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the
+	 * client in the clear, nor the other way about. */
+	both.have &= ~(uint32_t)SMTP_CAP_STARTTLS;
+	if ((both.have & SMTP_CAP_SIZE) != 0)
+		both.size = smaller_limit(a.size, b.size);
+	return both;
+}
+
+static void put_word(struct buf *to, const struct word *word, uint64_t size, bool last)
+{
+	char mark = last ? ' ' : '-';
+	bool put;
+
+	if (word->cap == SMTP_CAP_SIZE && size > 0)
+		put = buf_printf(to, "250%cSIZE %llu\r\n", mark, (unsigned long long)size);
+	else
+		put = buf_printf(to, "250%c%s\r\n", mark, word->name);
+	must(put);
+}
+
+bool smtp_caps_put(struct buf *out, const char *hostname, const struct smtp_caps *caps)
+{
+	uint32_t left = caps->have;
+	struct buf reply;
+	bool put;
+
+	buf_init(&reply, SMTP_REPLY_MOST);
+	must(buf_printf(&reply, "250%c%s\r\n", left == 0 ? ' ' : '-', hostname));
+	for (size_t i = 0; i < WORDS; i++) {
+		if ((left & words[i].cap) == 0)
+			continue;
+		left &= ~words[i].cap;
+		put_word(&reply, &words[i], caps->size, left == 0);
+	}
+	must(left == 0);
+	put = buf_put(out, buf_peek(&reply));
+	buf_free(&reply);
+	return put;
+}

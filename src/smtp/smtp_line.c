@@ -1,0 +1,51 @@
+#include "smtp/smtp_line.h"
+
+#include "base/must.h"
+#include "smtp/smtp_scan.h"
+
+#define TEXT_MOST (SMTP_LINE_MOST - 2)
+
+/* What is known to hold no line end is already more than a line may be: it goes, and
+ * so does the rest of the line as it comes. */
+static void skip_long(struct smtp_line *l, struct buf *in)
+{
+	if (!l->skipping && l->seen <= TEXT_MOST)
+		return;
+	l->skipping = true;
+	buf_consume(in, l->seen);
+	l->seen = 0;
+}
+
+enum smtp_line_found smtp_line_next(struct smtp_line *l, struct buf *in, struct span *line)
+{
+	struct span all = buf_peek(in);
+	bool is_long;
+
+	/* A buf that can't hold a whole line would wait for its end for ever. */
+	must(in->most >= SMTP_LINE_MOST);
+	must(l->seen <= all.len);
+	*line = span_first(all, 0);
+	l->seen += smtp_scan(span_from(all, l->seen));
+	if (l->seen == all.len || (l->seen + 1 == all.len && all.at[l->seen] == '\r')) {
+		skip_long(l, in);
+		return SMTP_LINE_MORE;
+	}
+	if (all.at[l->seen] != '\r' || all.at[l->seen + 1] != '\n')
+		return SMTP_LINE_BARE;
+
+	is_long = l->skipping || l->seen > TEXT_MOST;
+	if (!is_long) {
+		*line = span_first(all, l->seen);
+		return SMTP_LINE_WHOLE;
+	}
+	buf_consume(in, l->seen + 2);
+	*l = (struct smtp_line){ 0 };
+	return SMTP_LINE_LONG;
+}
+
+void smtp_line_drop(struct smtp_line *l, struct buf *in, struct span line)
+{
+	must(!l->skipping && l->seen == line.len);
+	buf_consume(in, line.len + 2);
+	l->seen = 0;
+}

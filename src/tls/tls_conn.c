@@ -1,0 +1,264 @@
+#include "tls/tls_conn.h"
+
+#include "base/must.h"
+#include "tls/tls_inside.h"
+
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_MOST 16384
+/* What a record adds to its octets, with ample room: header, MAC, padding, the empty record that
+ * TLS 1.0 sends ahead, and a close_notify that must still fit after the last of them. */
+#define RECORD_OVERHEAD 640
+
+const char *tls_failure_name(enum tls_failure f)
+{
+	static const char *const names[] = {
+		[TLS_FAILURE_NONE] = "none",
+		[TLS_FAILURE_VERSION] = "version",
+		[TLS_FAILURE_CIPHER] = "cipher",
+		[TLS_FAILURE_ALERT] = "alert",
+		[TLS_FAILURE_GARBAGE] = "garbage",
+		[TLS_FAILURE_OTHER] = "other",
+	};
+
+	return names[f];
+}
+
+static struct tls_conn *make(SSL_CTX *ctx)
+{
+	struct tls_conn *c = mem_new(sizeof(*c));
+	SSL *ssl = SSL_new(ctx);
+	BIO *bio = tls_bio_new(c);
+
+	must(ssl != NULL);
+	must(SSL_set_app_data(ssl, c) == 1);
+	SSL_set_bio(ssl, bio, bio);
+	c->ssl = ssl;
+	buf_init(&c->raw_in, TLS_RAW_IN_MOST);
+	buf_init(&c->raw_out, TLS_RAW_OUT_MOST);
+	return c;
+}
+
+struct tls_conn *tls_conn_accept(struct tls_server *server)
+{
+	struct tls_conn *c = make(server->ctx);
+
+	c->server = true;
+	SSL_set_accept_state(c->ssl);
+	return c;
+}
+
+/* Without the dot of an absolute name, which neither SNI nor certificates have. */
+static void set_host(struct tls_conn *c, const char *host)
+{
+	size_t len = strlen(host);
+
+	if (len > 1 && host[len - 1] == '.')
+		len--;
+	must(len < sizeof(c->host));
+	memcpy(c->host, host, len);
+	c->host[len] = '\0';
+	if (len > 0 && !tls_verify_is_address(c->host))
+		must(SSL_set_tlsext_host_name(c->ssl, c->host) == 1);
+}
+
+/* A key that was cut could be that of another; such a leg does without resumption. */
+static void set_session_key(struct tls_conn *c, const char *key)
+{
+	int len = snprintf(c->session_key, sizeof(c->session_key), "%s %s", key, c->host);
+
+	if (key[0] == '\0' || len < 0 || (size_t)len >= sizeof(c->session_key))
+		c->session_key[0] = '\0';
+}
+
+static void offer_session(struct tls_conn *c)
+{
+	SSL_SESSION *session = NULL;
+
+	if (c->session_key[0] != '\0')
+		session = tls_session_copy(&c->client->sessions, c->session_key, clock_now());
+	if (session == NULL)
+		return;
+	c->session_offered = SSL_set_session(c->ssl, session) == 1;
+	SSL_SESSION_free(session);
+}
+
+struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const char *key)
+{
+	struct tls_conn *c = make(client->ctx);
+
+	c->client = client;
+	SSL_set_connect_state(c->ssl);
+	set_host(c, host);
+	set_session_key(c, key != NULL ? key : "");
+	ERR_clear_error();
+	offer_session(c);
+	return c;
+}
+
+void tls_conn_free(struct tls_conn *c)
+{
+	if (c == NULL)
+		return;
+	SSL_free(c->ssl);
+	buf_free(&c->raw_in);
+	buf_free(&c->raw_out);
+	free(c);
+}
+
+static enum tls_failure set_broken(struct tls_conn *c, struct why *why)
+{
+	enum tls_failure failure = tls_error_failure(why);
+
+	c->broken = true;
+	if (c->refused != NULL) {
+		why_set(why, FAULT_PEER, "%s", c->refused);
+		failure = TLS_FAILURE_OTHER;
+	}
+	/* It may be the session that the peer chokes on. */
+	if (c->session_offered)
+		tls_session_drop(&c->client->sessions, c->session_key);
+	return failure;
+}
+
+static enum tls_io still_broken(struct why *why)
+{
+	why_set(why, FAULT_SELF, "used after TLS broke");
+	return TLS_IO_BROKEN;
+}
+
+static enum tls_io closed_early(struct tls_conn *c, enum tls_failure *failure, struct why *why)
+{
+	c->peer_closed = true;
+	c->broken = true;
+	*failure = TLS_FAILURE_ALERT;
+	why_set(why, FAULT_PEER, "peer sent alert 0 (close notify) during the handshake");
+	return TLS_IO_BROKEN;
+}
+
+enum tls_io tls_conn_handshake(struct tls_conn *c, enum tls_failure *failure, struct why *why)
+{
+	int done;
+
+	*failure = TLS_FAILURE_NONE;
+	if (c->ready)
+		return TLS_IO_OK;
+	if (c->broken) {
+		*failure = TLS_FAILURE_OTHER;
+		return still_broken(why);
+	}
+	ERR_clear_error();
+	done = SSL_do_handshake(c->ssl);
+	if (done == 1) {
+		c->ready = true;
+		return TLS_IO_OK;
+	}
+	switch (SSL_get_error(c->ssl, done)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_IO_MORE;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_IO_FULL;
+	case SSL_ERROR_ZERO_RETURN:
+		return closed_early(c, failure, why);
+	default:
+		*failure = set_broken(c, why);
+		return TLS_IO_BROKEN;
+	}
+}
+
+/* Why SSL_read or SSL_write moved nothing. */
+static enum tls_io stopped(struct tls_conn *c, struct why *why)
+{
+	switch (SSL_get_error(c->ssl, 0)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_IO_MORE;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_IO_FULL;
+	case SSL_ERROR_ZERO_RETURN:
+		c->peer_closed = true;
+		return TLS_IO_CLOSED;
+	default:
+		set_broken(c, why);
+		return TLS_IO_BROKEN;
+	}
+}
+
+static enum tls_io read_piece(struct tls_conn *c, struct buf *in, struct why *why)
+{
+	size_t room, got = 0;
+	char *at;
+	int done;
+
+	/* Not to take 16 KB here and in OpenSSL only to learn that nothing came. */
+	if (buf_used(&c->raw_in) == 0 && SSL_has_pending(c->ssl) == 0)
+		return TLS_IO_MORE;
+	at = buf_reserve(in, RECORD_MOST, &room);
+	if (room == 0)
+		return TLS_IO_FULL;
+	ERR_clear_error();
+	done = SSL_read_ex(c->ssl, at, room, &got);
+	buf_commit(in, done == 1 ? got : 0);
+	return done == 1 ? TLS_IO_OK : stopped(c, why);
+}
+
+enum tls_io tls_conn_read(struct tls_conn *c, struct buf *in, struct why *why)
+{
+	enum tls_io io;
+	bool moved = false;
+
+	must(c->ready);
+	if (c->broken)
+		return still_broken(why);
+	/* What follows a close_notify is not the peer's (RFC 8446 section 6.1). */
+	if (c->peer_closed)
+		return TLS_IO_CLOSED;
+	while ((io = read_piece(c, in, why)) == TLS_IO_OK)
+		moved = true;
+	return moved && io != TLS_IO_BROKEN ? TLS_IO_OK : io;
+}
+
+static enum tls_io write_piece(struct tls_conn *c, struct buf *out, struct why *why)
+{
+	struct span piece = span_first(buf_peek(out), RECORD_MOST);
+	size_t taken = 0;
+
+	/* Checked before, not left to OpenSSL: a record that it has begun it must end. */
+	if (buf_space(&c->raw_out) < piece.len + RECORD_OVERHEAD)
+		return TLS_IO_FULL;
+	ERR_clear_error();
+	if (SSL_write_ex(c->ssl, piece.at, piece.len, &taken) != 1)
+		return stopped(c, why);
+	buf_consume(out, taken);
+	return TLS_IO_OK;
+}
+
+enum tls_io tls_conn_write(struct tls_conn *c, struct buf *out, struct why *why)
+{
+	enum tls_io io = TLS_IO_OK;
+	bool moved = false;
+
+	must(c->ready);
+	if (c->broken)
+		return still_broken(why);
+	while (buf_used(out) > 0 && (io = write_piece(c, out, why)) == TLS_IO_OK)
+		moved = true;
+	return moved && io != TLS_IO_BROKEN ? TLS_IO_OK : io;
+}
+
+void tls_conn_close(struct tls_conn *c)
+{
+	if (!c->ready || c->broken || (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN) != 0)
+		return;
+	ERR_clear_error();
+	SSL_shutdown(c->ssl);
+	ERR_clear_error();
+}
+
+void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts)
+{
+	must(c->ready);
+	tls_facts_read(c, facts);
+}

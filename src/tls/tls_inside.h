@@ -1,0 +1,107 @@
+/* tls/tls_inside.h
+ * What the files of this folder know of each other. It speaks OpenSSL, so nobody
+ * outside this folder includes it (but its own tests). */
+#ifndef TLS_INSIDE_H
+#define TLS_INSIDE_H
+
+#include "base/clock.h"
+#include "tls/tls_conn.h"
+#include "tls/tls_roots.h"
+
+#include <openssl/ssl.h>
+
+/* tls_error: what OpenSSL's error queue says, in our words. Both empty the queue. */
+
+/* "<what>: <OpenSSL's reason>", for contexts and certificates (FAULT_POLICY: an operator asked
+ * for what cannot be). Always false, so that it can be returned. */
+bool tls_error_refused(struct why *why, const char *what);
+/* For a connection. Alerts of the peer are told by number and name (SPEC MC-4). */
+enum tls_failure tls_error_failure(struct why *why);
+
+/* tls_profile: false with `why` where OpenSSL will not have it; `skipped` as in
+ * tls_profile_check. */
+MUST_CHECK bool tls_profile_apply(const struct tls_profile *p, SSL_CTX *ctx, char *skipped,
+				  size_t size, struct why *why);
+
+/* tls_cert */
+
+struct tls_cert {
+	X509 *leaf;
+	STACK_OF(X509) *chain; /* what follows the leaf in the file; may be empty */
+	EVP_PKEY *key;
+	char name[256];
+	int64_t until;
+};
+
+/* Shares OpenSSL's counted objects, so that a context may outlive the owner of `c`. */
+struct tls_cert *tls_cert_copy(const struct tls_cert *c);
+/* All certificates of a PEM text, at most TLS_CERT_LIST_MOST; NULL with `why` where there is
+ * none, or one that cannot be read. Free with sk_X509_pop_free. */
+#define TLS_CERT_LIST_MOST 1024
+STACK_OF(X509) *tls_cert_list(struct span pem, struct why *why);
+/* The first DNS name in the SAN; false where there is none. */
+bool tls_cert_dns_name(const X509 *x, char *name, size_t size);
+/* Seconds since 1970; 0 where the certificate says nonsense. */
+int64_t tls_cert_time(const ASN1_TIME *t);
+
+/* tls_bio: the octets of a connection as OpenSSL sees them; freed with its SSL. */
+BIO *tls_bio_new(struct tls_conn *c);
+
+/* tls_session: sessions of one client context, a copy for each key. */
+
+#define TLS_SESSION_KEYS_MOST 64
+#define TLS_SESSION_AGE_MOST (3600 * 1000) /* msec */
+
+struct tls_session {
+	char *key; /* NULL: free */
+	SSL_SESSION *session;
+	msec born;
+	uint64_t used; /* greater is later */
+};
+
+struct tls_session_cache {
+	struct tls_session all[TLS_SESSION_KEYS_MOST];
+	uint64_t uses;
+};
+
+/* Keeps a copy of `session`, instead of what was there under `key`; where all places are taken,
+ * the one that was longest unused goes. */
+void tls_session_put(struct tls_session_cache *t, const char *key, const SSL_SESSION *session,
+		     msec now);
+/* A copy for one connection, or NULL. The caller frees it. */
+SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec now);
+void tls_session_drop(struct tls_session_cache *t, const char *key);
+void tls_session_free(struct tls_session_cache *t);
+
+/* tls_server, tls_client: each lives as long as its SSL_CTX, which the connections hold too. */
+
+struct tls_server {
+	SSL_CTX *ctx;
+	struct tls_cert **certs;
+	size_t cert_count;
+	char *label;
+	const struct tls_ticket_ring *tickets;
+	EVP_CIPHER *ticket_cipher;
+	bool need_ems;
+};
+
+struct tls_client {
+	SSL_CTX *ctx;
+	char **names;
+	size_t name_count;
+	int64_t now; /* 0: the wall clock; else it stands still here (tests) */
+	struct tls_session_cache sessions;
+};
+
+/* tls_roots: the store of the process; not to be freed. */
+X509_STORE *tls_roots_store(void);
+
+/* tls_facts: what the handshake came to. */
+void tls_facts_read(const struct tls_conn *c, struct tls_facts *facts);
+
+/* tls_verify: chain (as the handshake found it), dates and names of the upstream's certificate.
+ * On a resumed session too: what was true when the session began need not be true now. */
+void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts);
+bool tls_verify_is_address(const char *host);
+
+#endif

@@ -1,0 +1,59 @@
+"""Fixtures of the live tests. Whatever a test started ends with it, by process id."""
+import pytest
+
+from gateway import Gateway, base_config, merged
+from pki import PKI
+from upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    return PKI(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def upstream():
+    """Makes upstreams. At the end none of them may have seen what no peer should send."""
+    made = []
+
+    def make(**options):
+        made.append(Upstream(**options))
+        return made[-1]
+    yield make
+    for one in made:
+        one.stop()
+    assert [v for one in made for v in one.violations] == []
+
+
+@pytest.fixture
+def gateway(pki, tmp_path):
+    """Starts Sallyport in front of an upstream: gateway(up, tls="verify", mx={...}, log={...}).
+    Settings by their place: `tls`, `ca` ... of the upstream; mx={} of the service; the rest of the top."""
+    made = []
+    top = ("hostname", "user", "edges", "drain_timeout", "ticket_rotation", "log",
+           "certificates", "tls_profiles", "upstreams", "services")
+
+    def make(up, mx=None, start=True, host="127.0.0.1", **settings):
+        of_top = {k: settings.pop(k) for k in top if k in settings}
+        config = base_config(pki, up, host, **settings)
+        config = merged(config, of_top)
+        config["services"]["mx"] = merged(config["services"]["mx"], mx or {})
+        folder = tmp_path / f"gw{len(made)}"
+        folder.mkdir()
+        made.append(Gateway(config, folder))
+        return made[-1].start() if start else made[-1]
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def plain(pki, tmp_path_factory):
+    """One gateway before one upstream that does nothing wrong, for all tests of a module that
+    leave both as they were: (gateway, upstream)."""
+    up = Upstream(patience=60)
+    gw = Gateway(base_config(pki, up), tmp_path_factory.mktemp("plain")).start()
+    yield gw, up
+    gw.stop()
+    up.stop()
+    assert up.violations == []
