@@ -13,7 +13,8 @@
 static const char *const builtin[] = { "modern", "intermediate", "legacy" };
 #define BUILTINS (sizeof(builtin) / sizeof(builtin[0]))
 
-bool conf_check_builtin(const char *profile)
+/* Names that no profile of the file may have. */
+static bool is_builtin(const char *profile)
 {
 	for (size_t i = 0; i < BUILTINS; i++) {
 		if (strcmp(builtin[i], profile) == 0)
@@ -27,7 +28,8 @@ static bool is_set(const struct conf *c, const void *field)
 	return conf_place_of(c, field).line != 0;
 }
 
-struct conf_place conf_check_place(const struct conf *c, const void *field, const void *name)
+/* Where `field` was set, else where its section begins. */
+static struct conf_place place_or(const struct conf *c, const void *field, const void *name)
 {
 	return conf_place_of(c, is_set(c, field) ? field : name);
 }
@@ -64,7 +66,7 @@ static void check_profile_name(const struct conf *c, struct conf_report *r, char
 {
 	struct conf_near near;
 
-	if (conf_check_builtin(*field) || find_profile(c, *field) != NULL)
+	if (is_builtin(*field) || find_profile(c, *field) != NULL)
 		return;
 	conf_near_begin(&near, *field);
 	for (size_t i = 0; i < BUILTINS; i++)
@@ -117,7 +119,7 @@ static void check_profiles(const struct conf *c, struct conf_report *r)
 	for (size_t i = 0; i < c->profile_count; i++) {
 		const struct conf_profile *p = &c->profiles[i];
 
-		if (conf_check_builtin(p->name)) {
+		if (is_builtin(p->name)) {
 			conf_error(r, conf_place_of(c, &p->name), "tls_profiles.%s is built in and "
 				   "can't be changed; give yours another name and write inherit: %s",
 				   p->name, p->name);
@@ -125,7 +127,7 @@ static void check_profiles(const struct conf *c, struct conf_report *r)
 		}
 		check_profile_name(c, r, &p->inherit);
 		if (inherits_itself(c, p))
-			conf_error(r, conf_check_place(c, &p->inherit, &p->name),
+			conf_error(r, place_or(c, &p->inherit, &p->name),
 				   "tls_profiles.%s inherits from itself; it has to lead to modern, "
 				   "intermediate or legacy", p->name);
 	}

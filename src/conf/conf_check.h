@@ -10,10 +10,4 @@
  * means; there must be room for one more upstream per service. */
 void conf_check(struct conf *c, struct conf_report *report);
 
-/* Names that no profile of the file may have. */
-bool conf_check_builtin(const char *profile);
-
-/* The place of `field`, or where it was not set, of `name`, the section it belongs to. */
-struct conf_place conf_check_place(const struct conf *c, const void *field, const void *name);
-
 #endif

@@ -94,7 +94,7 @@ static void make_tls(const struct plan_build *b, struct plan_service *s)
  * here once more for the case that neither did: a service must not lose its TLS in silence. */
 static void make_sure(const struct plan_build *b, const struct plan_service *s)
 {
-	bool wants = s->conf->client_tls != CONF_CLIENT_TLS_NONE || listens_tls(s->conf);
+	bool wants = s->offer_tls || listens_tls(s->conf);
 
 	if (wants && s->tls == NULL && b->report->errors == 0)
 		conf_error(b->report, conf_place_of(b->plan->conf, &s->conf->name), "services.%s has "

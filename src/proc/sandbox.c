@@ -80,8 +80,9 @@ static bool allow_all(scmp_filter_ctx filter, const int *calls, size_t count)
 static bool allow_sockets(scmp_filter_ctx filter, const int *families, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
+		struct scmp_arg_cmp family = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i] };
+
+		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, family) != 0)
 			return false;
 	}
 	return true;

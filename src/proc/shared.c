@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /* A client's place is looked for in so many entries behind its home and nowhere else: the
- * cost of a connection stays the same however full the table is. */
-#define PROBES 32
+ * cost of a connection stays bounded however full the table is. Up to two thirds full all find one. */
+#define PROBES 128
 
 /* An entry: the upper 44 bits tell the client, the lower 20 count its connections. One word, so that
  * a reader never sees the count of one client under the name of another. 0: never used. */

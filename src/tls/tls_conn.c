@@ -174,6 +174,9 @@ static enum tls_io stopped(struct tls_conn *c, struct why *why)
 {
 	switch (SSL_get_error(c->ssl, 0)) {
 	case SSL_ERROR_WANT_READ:
+		/* SSL_MODE_RELEASE_BUFFERS forgets 16 KB where the last record was a session ticket
+		 * (FIGURES section 5). Does nothing while part of a record is in there. */
+		SSL_free_buffers(c->ssl);
 		return TLS_IO_MORE;
 	case SSL_ERROR_WANT_WRITE:
 		return TLS_IO_FULL;
