@@ -98,7 +98,8 @@ struct conf {
 struct conf_report {
 	const char *path;
 	unsigned errors, warnings;
-	char *text; /* whole lines in the file's order, each "path:line:column: [warning: ]..."; NULL: nothing */
+	/* Whole lines in the file's order, each "path:line:column: [warning: ]..."; NULL: nothing. */
+	char *text;
 	size_t len;
 	struct conf_line *lines; /* where in `text` they begin; private */
 	size_t line_count;
@@ -114,8 +115,8 @@ void conf_warning(struct conf_report *r, struct conf_place at, const char *fmt, 
  * that no two services listen on the same address. The files that are named are read by plan_build. */
 MUST_CHECK struct conf *conf_load(struct conf_source *source, const char *path,
 				  struct conf_report *report);
-/* The same, but what could be read is given in spite of errors (NULL: no YAML): only for finding more of them.
- * plan_build refuses it, because the report has errors. */
+/* The same, but what could be read is given in spite of errors (NULL: no YAML): only for finding
+ * more of them. plan_build refuses it, because the report has errors. */
 MUST_CHECK struct conf *conf_load_partly(struct conf_source *source, const char *path,
 					 struct conf_report *report);
 void conf_free(struct conf *c);

@@ -319,7 +319,10 @@ static void name_the_machine(struct conf *c)
 
 	if (c->hostname != NULL)
 		return;
-	if (gethostname(name, sizeof(name) - 1) < 0 ||
+	/* It was set and refused: no second message about it. */
+	if (conf_place_of(c, &c->hostname).line != 0)
+		snprintf(name, sizeof(name), "refused.invalid");
+	else if (gethostname(name, sizeof(name) - 1) < 0 ||
 	    !conf_value_form(conf_schema_find(&conf_schema, "hostname"), name, &why))
 		snprintf(name, sizeof(name), "localhost");
 	c->hostname = mem_text(name);
@@ -354,8 +357,8 @@ struct conf *conf_load_partly(struct conf_source *source, const char *path,
 	}
 	conf_tree_free(root);
 	make_upstreams(l.conf, l.spare);
-	name_the_machine(l.conf);
 	conf_mark_sort(l.conf);
+	name_the_machine(l.conf);
 	conf_check(l.conf, report);
 	return l.conf;
 }

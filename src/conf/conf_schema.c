@@ -246,7 +246,8 @@ static const struct conf_setting settings[] = {
 	{ .name = "user", AT(user), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
 	  .preset = "nobody", .want = "the name of a user",
 	  .meaning = "That edges run as, where the master is started by root." },
-	{ .name = "edges", AT(edges), .type = CONF_TYPE_COUNT, .preset = "0", .most = 128,
+	/* proc/generation.h starts no more than 64. */
+	{ .name = "edges", AT(edges), .type = CONF_TYPE_COUNT, .preset = "0", .most = 64,
 	  .meaning = "Processes that carry the sessions. 0: one for each processor." },
 	{ .name = "drain_timeout", AT(drain_timeout), .type = CONF_TYPE_DURATION,
 	  .preset = "60s", .least = 0, .most = D,

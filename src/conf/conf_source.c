@@ -122,44 +122,41 @@ static const char *errno_text(void)
 	}
 }
 
+/* Not realloc: it would leave pieces of keys behind. */
+static char *grow(char *bytes, size_t have, size_t *room)
+{
+	char *more = mem_new(*room * 2);
+
+	memcpy(more, bytes, have);
+	clear(bytes, have);
+	*room *= 2;
+	return more;
+}
+
 /* From the start, whatever the offset is: the descriptor may be shared with other processes. */
 static char *read_all(int fd, size_t most, size_t *len, struct why *why)
 {
-	char *bytes = NULL;
-	size_t room = 0;
+	size_t room = 16 * 1024;
+	char *bytes = mem_new(room);
 	size_t have = 0;
+	ssize_t got;
 
-	for (;;) {
-		ssize_t got;
-
-		if (have == room) {
-			/* Not realloc: it would leave pieces of keys behind. */
-			char *more = mem_new(room * 2 + 16 * 1024);
-
-			if (have > 0)
-				memcpy(more, bytes, have);
-			clear(bytes, have);
-			bytes = more;
-			room = room * 2 + 16 * 1024;
-		}
+	do {
+		if (have == room)
+			bytes = grow(bytes, have, &room);
 		got = pread(fd, bytes + have, room - have, (off_t)have);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got == 0)
-			break;
 		if (got > 0)
 			have += (size_t)got;
-		if (got < 0 || have > most) {
-			if (got < 0)
-				why_set(why, FAULT_SYSTEM, "%s", errno_text());
-			else
-				why_set(why, FAULT_SYSTEM, "above %zu MiB", most >> 20);
-			clear(bytes, have);
-			return NULL;
-		}
-	}
+	} while (have <= most && (got > 0 || (got < 0 && errno == EINTR)));
 	*len = have;
-	return bytes;
+	if (got == 0)
+		return bytes;
+	if (got < 0)
+		why_set(why, FAULT_SYSTEM, "%s", errno_text());
+	else
+		why_set(why, FAULT_SYSTEM, "above %zu MiB", most >> 20);
+	clear(bytes, have);
+	return NULL;
 }
 
 static char *read_file(const char *path, size_t *len, struct why *why)

@@ -23,13 +23,13 @@ void conf_tree_free(struct conf_node *n)
 {
 	/* As deep as CONF_TREE_DEPTH, no deeper. */
 	while (n != NULL) {
-		struct conf_node *next = n->next;
+		struct conf_node *behind = n->next;
 
 		conf_tree_free(n->first);
 		free(n->text);
 		free(n->key);
 		free(n);
-		n = next;
+		n = behind;
 	}
 }
 
@@ -46,7 +46,7 @@ static bool is_continuation(char c)
 /* The octet at a place; NUL behind the end. libyaml counts characters, not octets. */
 static char octet_at(struct span text, struct conf_place at)
 {
-	struct span line = text;
+	struct span line;
 
 	for (unsigned i = 1; i < at.line; i++)
 		(void)span_cut(&text, '\n');
@@ -357,11 +357,15 @@ static struct conf_node *read_stream(struct reader *r)
 
 struct conf_node *conf_tree_read(struct span text, struct conf_report *report)
 {
-	struct reader r = { .text = text, .report = report };
+	struct span mark = SPAN("\xef\xbb\xbf"); /* some editors put it in front */
+	struct reader r = { .report = report };
 	struct conf_node *root;
 
+	if (span_eq(span_first(text, mark.len), mark))
+		text = span_from(text, mark.len);
+	r.text = text;
 	must(yaml_parser_initialize(&r.yaml));
-	/* Said here, so that a byte order mark doesn't make it UTF-16. */
+	/* Said here, so that the text is not taken for UTF-16. */
 	yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.yaml, (const unsigned char *)text.at, text.len);
 	root = read_stream(&r);

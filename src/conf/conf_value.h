@@ -7,9 +7,9 @@
 
 #define CONF_VALUE_MOST 32 /* of a printed number, NUL included */
 
-/* Types TEXT to CHOICE but LIST. On success writes the member; a TEXT that was there is freed and a copy of the new one
- * put. False with `why`: what is wrong and what would be right, to follow the setting's
- * name ("is \"12\"; it wants a time ..."). */
+/* For TEXT, BOOL, SWITCH, COUNT, SIZE, DURATION and CHOICE. On success writes the member; a TEXT
+ * that was there is freed and a copy of the new one put. False with `why`: what is wrong and what
+ * would be right, to follow the setting's name ("is \"12\"; it wants a time ..."). */
 MUST_CHECK bool conf_value_read(const struct conf_setting *s, const char *text, void *member,
 				struct why *why);
 
@@ -19,7 +19,7 @@ MUST_CHECK bool conf_value_form(const struct conf_setting *s, const char *text, 
 /* "500ms", "5m", "100M", "12": the largest unit that leaves no rest. */
 void conf_value_print_number(enum conf_type type, uint64_t n, char text[CONF_VALUE_MOST]);
 
-/* The member as it would be written; NULL where it is not set. Types TEXT to CHOICE but LIST. What is not the
+/* The member as it would be written; NULL where it is not set. The same types. What is not the
  * member's own text is put into `text`. */
 const char *conf_value_print(const struct conf_setting *s, const void *member,
 			     char text[CONF_VALUE_MOST]);

@@ -1,12 +1,11 @@
 #include "ctl/ctl_check.h"
 
-#include "plan/plan.h"
+#include "proc/generation.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 
 struct options {
 	const char *path;
@@ -42,45 +41,47 @@ static bool print_fine(const struct options *o, const struct conf *c)
 	return fflush(stdout) == 0;
 }
 
-/* Goes on to the certificates though the settings have errors: one run tells everything. */
-static int check(const struct options *o, struct conf_source *source, struct conf_report *report)
+/* What `run` does before it starts anything: there is no second opinion on what is fine. */
+static int check(const struct options *o, struct conf_report *report)
 {
-	struct conf *conf = conf_load_partly(source, o->path, report);
-	struct plan *plan = NULL;
+	struct generation *g = generation_load(o->path, 0, report);
 	int status = EX_CONFIG;
 
-	if (conf != NULL)
-		plan = plan_build(conf, source, NULL, time(NULL), 0, report);
 	if (report->text != NULL)
 		fputs(report->text, stderr);
-	if (plan != NULL)
-		status = print_fine(o, plan->conf) ? EX_OK : EX_IOERR;
-	plan_release(plan);
+	if (g != NULL)
+		status = print_fine(o, g->plan->conf) ? EX_OK : EX_IOERR;
+	generation_free(g);
 	return status;
+}
+
+static bool can_read(const char *path)
+{
+	struct conf_source *source = conf_source_files();
+	struct span text;
+	struct why why;
+	bool can = conf_source_read(source, path, &text, &why);
+
+	if (!can)
+		fprintf(stderr, "%s: can't be read: %s\n", path, why.text);
+	conf_source_free(source);
+	return can;
 }
 
 int ctl_check(int argc, char **argv)
 {
 	struct options o = { 0 };
-	struct conf_source *source;
 	struct conf_report report;
-	struct span text;
-	struct why why;
 	int status;
 
 	if (!read_options(argc, argv, &o)) {
 		fputs("usage: sallyport check -c FILE [-T]\n", stderr);
 		return EX_USAGE;
 	}
-	source = conf_source_files();
+	if (!can_read(o.path))
+		return EX_NOINPUT;
 	conf_report_init(&report, o.path);
-	if (conf_source_read(source, o.path, &text, &why)) {
-		status = check(&o, source, &report);
-	} else {
-		fprintf(stderr, "%s: can't be read: %s\n", o.path, why.text);
-		status = EX_NOINPUT;
-	}
+	status = check(&o, &report);
 	conf_report_free(&report);
-	conf_source_free(source);
 	return status;
 }

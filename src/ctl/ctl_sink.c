@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define LISTENERS_MOST 16
-#define PEM_MOST (1024 * 1024)
+#define FILE_MOST (1024 * 1024)
 
 static const char usage[] =
 	"usage: sallyport sink --listen ADDR [--listen-tls ADDR] [--cert CHAIN.pem --key KEY.pem]\n"
@@ -199,8 +199,8 @@ static struct tls_cert *read_cert(const struct options *o, struct why *why)
 	struct tls_cert *cert = NULL;
 	struct buf chain, key;
 
-	buf_init(&chain, PEM_MOST);
-	buf_init(&key, PEM_MOST);
+	buf_init(&chain, FILE_MOST);
+	buf_init(&key, FILE_MOST);
 	if (read_file(o->cert, &chain, why) && read_file(o->key, &key, why))
 		cert = tls_cert_read(buf_peek(&chain), buf_peek(&key), why);
 	buf_free(&chain);

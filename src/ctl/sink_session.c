@@ -351,7 +351,7 @@ static void end_chunk(struct sink_session *s)
 		say(s, &SMTP_SAY_CHUNK_OK);
 		return;
 	}
-	faulty = !s->server.binary && smtp_body_check_end(&s->check);
+	faulty = !s->server.binary && !smtp_body_check_end(&s->check);
 	end_message(s, faulty);
 }
 

@@ -228,14 +228,16 @@ void edge_accept_stop(struct edge_accept *a)
 			;
 		close(a->doors[i].fd);
 	}
+	/* It is a copy of one of them, and would hold its queue open with nobody to serve it. */
+	if (a->spare >= 0)
+		close(a->spare);
+	a->spare = -1;
 }
 
 void edge_accept_free(struct edge_accept *a)
 {
 	edge_accept_stop(a);
 	loop_timer_free(a->pause);
-	if (a->spare >= 0)
-		close(a->spare);
 	free(a->doors);
 	free(a);
 }

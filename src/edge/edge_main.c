@@ -149,13 +149,27 @@ static void cut_off_the_rest(struct edge *e)
 	for (struct session *s = e->sessions; s != NULL; s = s->next) {
 		if (s->outcome == OUTCOME_OPEN)
 			session_end(s, OUTCOME_DRAINED, NULL);
+		if (s->phase != PHASE_ENDED)
+			session_enter(s, PHASE_ENDED);
 	}
+	edge_reap(e);
+}
+
+static void leave_clean(struct process *p)
+{
+	edge_accept_free(p->accept);
+	loop_timer_free(p->limit);
+	if (p->channel != NULL)
+		loop_unwatch(p->channel);
+	edge_free(&p->edge);
+	loop_free(p->loop);
 }
 
 int edge_main(const struct edge_start *start)
 {
 	struct process p = { .channel_fd = start->channel_fd };
 	uint64_t seed;
+	bool ready;
 
 	must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
 	edge_init(&p.edge, start->plan, start->shared, start->slot, seed);
@@ -164,11 +178,13 @@ int edge_main(const struct edge_start *start)
 	p.edge.dial = dial_socket;
 	edge_read_clock(&p.edge);
 	p.accept = edge_accept_start(&p.edge, start->listens, start->listen_count);
+	free(start->listens);
 	p.limit = loop_timer_new(p.loop, on_limit, &p);
 	p.channel = loop_watch_read(p.loop, p.channel_fd, on_channel, &p);
-	if (!say_ready(&p))
-		return EX_OSERR;
-	loop_run(p.loop, after_batch, &p);
+	ready = say_ready(&p);
+	if (ready)
+		loop_run(p.loop, after_batch, &p);
 	cut_off_the_rest(&p.edge);
-	return EX_OK;
+	leave_clean(&p);
+	return ready ? EX_OK : EX_OSERR;
 }

@@ -43,8 +43,7 @@ struct loop *loop_new(void)
 	struct event_config *config = event_config_new();
 
 	must(config != NULL);
-	/* Edges, and a FIN told apart from data: streams are built on both. */
-	must(event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0);
+	must(event_config_require_features(config, EV_FEATURE_ET) == 0); /* streams are built on it */
 	must(event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0);
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
@@ -115,9 +114,6 @@ static void watch_event(evutil_socket_t fd, short events, void *arg)
 		what |= LOOP_READ;
 	if (events & EV_WRITE)
 		what |= LOOP_WRITE;
-	/* A FIN makes the descriptor readable as well, whatever else was reported. */
-	if (events & EV_CLOSED)
-		what |= LOOP_CLOSED | LOOP_READ;
 	w->on(w->arg, what);
 }
 
@@ -137,7 +133,7 @@ static struct loop_watch *watch(struct loop *l, int fd, short events,
 struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 				     void (*on)(void *arg, unsigned what), void *arg)
 {
-	return watch(l, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on, arg);
+	return watch(l, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on, arg);
 }
 
 struct loop_watch *loop_watch_read(struct loop *l, int fd,

@@ -8,11 +8,7 @@
 
 #include <stdbool.h>
 
-enum loop_what {
-	LOOP_READ = 1,
-	LOOP_WRITE = 2,
-	LOOP_CLOSED = 4, /* with loop_watch_stream: the peer's FIN has come; there may be octets before it */
-};
+enum loop_what { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop;
 struct loop_watch; /* a descriptor that is watched */
@@ -33,7 +29,8 @@ void loop_again(struct loop *l);
 /* The time of the current batch, from the monotonic clock. */
 msec loop_now(const struct loop *l);
 
-/* Edge-triggered, read and write: for streams. One epoll_ctl for the whole life. */
+/* Edge-triggered, read and write: for streams. One epoll_ctl for the whole life. An end of the
+ * connection comes as LOOP_READ or as both. */
 struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 				     void (*on)(void *arg, unsigned what), void *arg);
 /* Level-triggered, read alone: for listening sockets and channels. */

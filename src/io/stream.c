@@ -77,9 +77,6 @@ void stream_ready(struct stream *s, unsigned what)
 		s->ready_in = true;
 	if (what & LOOP_WRITE)
 		s->ready_out = true;
-	s->fin_known = true;
-	if (what & LOOP_CLOSED)
-		s->fin_told = true;
 }
 
 void stream_hold(struct stream *s)

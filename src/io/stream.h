@@ -48,7 +48,6 @@ struct stream {
 	bool pipe_is_a;
 	bool open;
 	bool ready_in, ready_out;
-	bool fin_told, fin_known;  /* private to stream_ready and stream_below.c */
 	enum stream_end below;     /* of the transport alone: OPEN, CLOSED or RESET */
 	bool dry;                  /* the transport will give no more */
 	bool held;                 /* stream_hold was called */

@@ -19,16 +19,9 @@ static void lost(struct stream *s, const char *what, int error)
 		why_set(&s->why, FAULT_PEER, "%s: %s", what, strerror(error));
 }
 
-/* A read that brought less than was asked for has emptied the socket, so the EAGAIN of a further
- * read can be taken as read. Not so where a FIN may stand behind the data: its edge may have
- * been told together with that of the data, and will not be told again. `fin_known` says that
- * edges of this socket tell of a FIN, and `fin_told` that they did; a FIN that comes after the last
- * edge we heard makes another one. */
-static bool short_is_dry(const struct stream *s)
-{
-	return s->fin_known && !s->fin_told;
-}
-
+/* Reads until EAGAIN, though a read that brought less than was asked for has emptied the socket. A
+ * FIN or a RST may stand behind the octets; its edge was told together with theirs, will not
+ * be told again, and libevent does not tell it apart (EPOLLERR comes as read and write). */
 static bool sock_read(struct stream *s, struct buf *to)
 {
 	size_t room;
@@ -43,8 +36,6 @@ static bool sock_read(struct stream *s, struct buf *to)
 	} while (got < 0 && errno == EINTR);
 	if (got > 0) {
 		buf_commit(to, (size_t)got);
-		if ((size_t)got < room && short_is_dry(s))
-			s->ready_in = false;
 		return true;
 	}
 	/* Before the buffer is given back: that may change errno. */

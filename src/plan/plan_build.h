@@ -14,8 +14,8 @@ struct plan_build {
 	struct conf_report *report;
 };
 
-/* The one way from the configuration's words to TLS settings. `name`: built-in or of the file. False where it
- * can't be resolved; that was reported. */
+/* The one way from the configuration's words to TLS settings. `name`: built-in or of the file.
+ * False where it can't be resolved; that was reported. */
 MUST_CHECK bool plan_profile_get(const struct plan_build *b, const char *name,
 				 struct tls_profile *profile);
 /* Every profile of the file, used or not. */
@@ -30,6 +30,12 @@ void plan_upstream_free(struct plan *p);
 
 void plan_service_make(struct plan_build *b);
 void plan_service_free(struct plan *p);
+
+/* Law 7: all that decides what TLS a client of this service must have. A ticket that was made
+ * under another label opens nothing. */
+#define PLAN_LABEL_MOST 128
+void plan_service_label(const struct conf_service *c, const struct tls_profile *p,
+			char label[PLAN_LABEL_MOST]);
 
 /* Where the field was set, else where the section that is called `name` begins. */
 struct conf_place plan_place(const struct plan_build *b, const void *field, const void *name);

@@ -22,10 +22,8 @@ static uint64_t hash_text(uint64_t h, const char *text)
 	return hash(h, text, strlen(text) + 1);
 }
 
-/* Law 7: all that decides what TLS a client of this service must have. A ticket that was made under another
- * label opens nothing. */
-static void make_label(const struct conf_service *c, const struct tls_profile *p, char *label,
-		       size_t size)
+void plan_service_label(const struct conf_service *c, const struct tls_profile *p,
+			char label[PLAN_LABEL_MOST])
 {
 	const unsigned rest[] = { p->min, p->max, p->tickets, p->need_ems, c->client_tls };
 	uint64_t h = 0xcbf29ce484222325;
@@ -34,7 +32,7 @@ static void make_label(const struct conf_service *c, const struct tls_profile *p
 	h = hash_text(h, p->ciphersuites);
 	h = hash_text(h, p->groups);
 	h = hash(h, rest, sizeof(rest));
-	snprintf(label, size, "%s/%016" PRIx64, c->name, h);
+	snprintf(label, PLAN_LABEL_MOST, "%s/%016" PRIx64, c->name, h);
 }
 
 /* Those of the service, else all, in the file's order. */
@@ -72,7 +70,7 @@ static void make_tls(const struct plan_build *b, struct plan_service *s)
 	const struct conf_service *c = s->conf;
 	size_t most = b->plan->conf->cert_count + c->certificates.count + 1;
 	struct tls_cert **certs = mem_new(most * sizeof(struct tls_cert *));
-	char label[128];
+	char label[PLAN_LABEL_MOST];
 	struct tls_profile profile;
 	struct tls_server_conf conf = {
 		.profile = &profile, .certs = certs, .cert_count = list_certs(b, c, certs),
@@ -81,7 +79,7 @@ static void make_tls(const struct plan_build *b, struct plan_service *s)
 	struct why why;
 
 	if (conf.cert_count > 0 && plan_profile_get(b, c->tls_profile, &profile)) {
-		make_label(c, &profile, label, sizeof(label));
+		plan_service_label(c, &profile, label);
 		s->tls = tls_server_new(&conf, &why);
 		if (s->tls == NULL)
 			conf_error(b->report, conf_place_of(b->plan->conf, &c->name), "services.%s: "

@@ -134,7 +134,7 @@ static void drop_next(struct master *m, const char *text)
 {
 	struct generation *g = m->next;
 
-	log_event("reload-failed", "generation %u: %s", g->number, text);
+	log_event("generation-failed", "generation %u is given up: %s", g->number, text);
 	m->next = NULL;
 	crew_drain(&m->crew, g, true);
 	let_go(m, g);

@@ -31,12 +31,18 @@ static int own_index(void)
 	return index;
 }
 
-static int on_session(SSL *ssl, SSL_SESSION *session)
+void tls_client_keep(struct tls_conn *c, const SSL_SESSION *session)
 {
-	struct tls_conn *c = SSL_get_app_data(ssl);
+	bool resumed = SSL_session_reused(c->ssl) == 1;
 
 	if (c->session_key[0] != '\0')
-		tls_session_put(&c->client->sessions, c->session_key, session, clock_now());
+		tls_session_put(&c->client->sessions, c->session_key, session,
+				resumed ? c->session_born : clock_now());
+}
+
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	tls_client_keep(SSL_get_app_data(ssl), session);
 	return 0; /* OpenSSL's own is not kept */
 }
 

@@ -79,7 +79,8 @@ static void offer_session(struct tls_conn *c)
 	SSL_SESSION *session = NULL;
 
 	if (c->session_key[0] != '\0')
-		session = tls_session_copy(&c->client->sessions, c->session_key, clock_now());
+		session = tls_session_copy(&c->client->sessions, c->session_key, clock_now(),
+					   &c->session_born);
 	if (session == NULL)
 		return;
 	c->session_offered = SSL_set_session(c->ssl, session) == 1;
@@ -116,7 +117,7 @@ static enum tls_failure set_broken(struct tls_conn *c, struct why *why)
 	c->broken = true;
 	if (c->refused != NULL) {
 		why_set(why, FAULT_PEER, "%s", c->refused);
-		failure = TLS_FAILURE_OTHER;
+		failure = c->refused_as;
 	}
 	/* It may be the session that the peer chokes on. */
 	if (c->session_offered)
@@ -128,6 +129,16 @@ static enum tls_io still_broken(struct why *why)
 {
 	why_set(why, FAULT_SELF, "used after TLS broke");
 	return TLS_IO_BROKEN;
+}
+
+static void set_ready(struct tls_conn *c)
+{
+	c->ready = true;
+	/* Where a TLS 1.2 server renews the ticket of a resumed session, OpenSSL's callback for
+	 * new sessions is silent. */
+	if (!c->server && SSL_session_reused(c->ssl) == 1 &&
+	    SSL_version(c->ssl) < TLS1_3_VERSION)
+		tls_client_keep(c, SSL_get0_session(c->ssl));
 }
 
 static enum tls_io closed_early(struct tls_conn *c, enum tls_failure *failure, struct why *why)
@@ -153,7 +164,7 @@ enum tls_io tls_conn_handshake(struct tls_conn *c, enum tls_failure *failure, st
 	ERR_clear_error();
 	done = SSL_do_handshake(c->ssl);
 	if (done == 1) {
-		c->ready = true;
+		set_ready(c);
 		return TLS_IO_OK;
 	}
 	switch (SSL_get_error(c->ssl, done)) {

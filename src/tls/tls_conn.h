@@ -12,6 +12,17 @@
 #define TLS_RAW_IN_MOST (64 * 1024)
 #define TLS_RAW_OUT_MOST (160 * 1024)
 
+/* How a handshake failed, for counters. */
+enum tls_failure {
+	TLS_FAILURE_NONE,
+	TLS_FAILURE_VERSION, /* older than the profile allows, SSLv3 hello, nothing in common */
+	TLS_FAILURE_CIPHER,  /* no cipher, group or signature algorithm in common */
+	TLS_FAILURE_ALERT,   /* the peer sent an alert; `why` has its name and number */
+	TLS_FAILURE_GARBAGE, /* not TLS, or a bad record */
+	TLS_FAILURE_OTHER,
+};
+const char *tls_failure_name(enum tls_failure f);
+
 struct tls_conn {
 	void *ssl;         /* SSL *, private to tls/ */
 	struct buf raw_in;
@@ -25,7 +36,9 @@ struct tls_conn {
 	/* Private to tls/: */
 	char host[256];            /* the SNI that came, or the host that was asked for */
 	bool session_offered;
-	const char *refused;       /* why we ourselves refused the client's hello */
+	int64_t session_born;      /* of the offered one: msec on the monotonic clock */
+	const char *refused;       /* why we ourselves refused the client's hello, */
+	enum tls_failure refused_as; /* and what that counts as */
 };
 
 enum tls_io {
@@ -36,17 +49,6 @@ enum tls_io {
 	TLS_IO_BROKEN, /* `why` says it; an alert may stand in raw_out: flush it, then drop */
 };
 
-/* How a handshake failed, for counters. */
-enum tls_failure {
-	TLS_FAILURE_NONE,
-	TLS_FAILURE_VERSION, /* older than the profile allows, SSLv3 hello, nothing in common */
-	TLS_FAILURE_CIPHER,  /* no cipher, group or signature algorithm in common */
-	TLS_FAILURE_ALERT,   /* the peer sent an alert; `why` has its name and number */
-	TLS_FAILURE_GARBAGE, /* not TLS, or a bad record */
-	TLS_FAILURE_OTHER,
-};
-const char *tls_failure_name(enum tls_failure f);
-
 /* The connection holds what it needs of `server` and `client`: those may be freed before it. */
 struct tls_conn *tls_conn_accept(struct tls_server *server);
 
@@ -54,7 +56,8 @@ struct tls_conn *tls_conn_accept(struct tls_server *server);
  * the certificate; an address literal sends no SNI and is looked for among the IP
  * addresses. `key` is all that the decision for this leg depended on (host and port, need): the
  * cached session of another key is never used (law 7). Sessions are kept as copies
- * (SSL_SESSION_dup), at most 64 keys a context, one each, an hour each. */
+ * (SSL_SESSION_dup), at most 64 keys a context, one each, until an hour after the handshake
+ * that checked the chain. */
 struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const char *key);
 
 void tls_conn_free(struct tls_conn *c);

@@ -50,7 +50,7 @@ BIO *tls_bio_new(struct tls_conn *c);
 /* tls_session: sessions of one client context, a copy for each key. */
 
 #define TLS_SESSION_KEYS_MOST 64
-#define TLS_SESSION_AGE_MOST (3600 * 1000) /* msec */
+#define TLS_SESSION_AGE_MOST (3600 * 1000) /* msec since the full handshake */
 
 struct tls_session {
 	char *key; /* NULL: free */
@@ -65,11 +65,13 @@ struct tls_session_cache {
 };
 
 /* Keeps a copy of `session`, instead of what was there under `key`; where all places are taken,
- * the one that was longest unused goes. */
+ * the one that was longest unused goes. `born` is the time of the full handshake that it goes back
+ * to, however often it was resumed and renewed since: the chain was checked then, and not later. */
 void tls_session_put(struct tls_session_cache *t, const char *key, const SSL_SESSION *session,
-		     msec now);
-/* A copy for one connection, or NULL. The caller frees it. */
-SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec now);
+		     msec born);
+/* A copy for one connection, and when it was born; NULL: none. The caller frees it. */
+SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec now,
+			      msec *born);
 void tls_session_drop(struct tls_session_cache *t, const char *key);
 void tls_session_free(struct tls_session_cache *t);
 
@@ -103,5 +105,8 @@ void tls_facts_read(const struct tls_conn *c, struct tls_facts *facts);
  * On a resumed session too: what was true when the session began need not be true now. */
 void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts);
 bool tls_verify_is_address(const char *host);
+
+/* tls_client: keeps the session of a connection in its context's cache, where it has a key. */
+void tls_client_keep(struct tls_conn *c, const SSL_SESSION *session);
 
 #endif

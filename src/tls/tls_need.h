@@ -48,6 +48,7 @@ struct tls_facts {
 	int64_t cert_until;    /* notAfter, seconds since 1970; 0: none */
 	enum tls_verified verified;
 	char verify_text[128]; /* "verified for mx.example.net", "certificate has expired" */
+	char revocation[64];   /* "OCSP: good", "no OCSP responder named"; empty: not looked for */
 };
 
 /* True where `facts` are good enough. Otherwise `why` (FAULT_POLICY) says what is missing, in

@@ -34,9 +34,12 @@ const struct tls_profile *tls_profile_builtin(const char *name)
 		const char *name;
 		struct tls_profile profile;
 	} all[] = {
-		{ "modern", { TLS_1_3, TLS_1_3, "", SUITES, GROUPS, true, true } },
-		{ "intermediate", { TLS_1_2, TLS_1_3, AEAD_FS, SUITES, GROUPS, true, true } },
-		{ "legacy", { TLS_1_0, TLS_1_3, AEAD_FS ":" OLD, SUITES, GROUPS, true, false } },
+		{ "modern", { TLS_1_3, TLS_1_3, "", SUITES, GROUPS, true, true,
+		  false, TLS_OCSP_OFF, true } },
+		{ "intermediate", { TLS_1_2, TLS_1_3, AEAD_FS, SUITES, GROUPS, true, true,
+		  false, TLS_OCSP_OFF, true } },
+		{ "legacy", { TLS_1_0, TLS_1_3, AEAD_FS ":" OLD, SUITES, GROUPS, true, false,
+		  false, TLS_OCSP_OFF, true } },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

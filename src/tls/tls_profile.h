@@ -9,6 +9,13 @@
 
 enum tls_version { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
 
+/* What is asked of an upstream's certificate about its revocation (RFC 6960, 7633). */
+enum tls_ocsp {
+	TLS_OCSP_OFF,
+	TLS_OCSP_SOFT, /* a staple is asked for and believed; none is fine where none was promised */
+	TLS_OCSP_HARD, /* a certificate that names a responder must come with a good staple */
+};
+
 struct tls_profile {
 	enum tls_version min, max;
 	char ciphers[TLS_LIST_MOST];      /* TLS 1.2 and older, OpenSSL's list syntax */
@@ -16,6 +23,9 @@ struct tls_profile {
 	char groups[TLS_LIST_MOST];       /* most wanted first, colon between; unknown ones are skipped */
 	bool tickets;
 	bool need_ems; /* towards clients: TLS 1.2 without extended_master_secret (RFC 7627) is refused */
+	bool pfs_required; /* ECDHE, DHE and TLS 1.3 alone, whatever else stands in `ciphers` */
+	enum tls_ocsp ocsp; /* towards upstreams */
+	bool compliance;
 };
 
 /* "modern" (TLS 1.3 alone), "intermediate" (1.2 and 1.3, forward secret AEAD; the default),

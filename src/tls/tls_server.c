@@ -85,6 +85,14 @@ static bool ems_met(SSL *ssl)
 	       (SSL_get_max_proto_version(ssl) == TLS1_3_VERSION && offers_tls13(ssl));
 }
 
+static int refuse(struct tls_conn *c, const char *why, enum tls_failure as, int *alert, int number)
+{
+	c->refused = why;
+	c->refused_as = as;
+	*alert = number;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
 /* A session resumes under the label and the name it began with, and under no other: else a
  * client could carry it to a service that asks more (law 7, CVE-2025-23419). */
 static bool set_session_context(SSL *ssl, const char *label, const char *host)
@@ -114,11 +122,14 @@ static int on_hello(SSL *ssl, int *alert, void *server)
 	c->host[0] = '\0';
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at, &len) == 1)
 		copy_sni(at, len, c->host);
-	if (s->need_ems && !ems_met(ssl)) {
-		c->refused = "the client does not offer extended_master_secret (RFC 7627)";
-		*alert = SSL_AD_HANDSHAKE_FAILURE;
-		return SSL_CLIENT_HELLO_ERROR;
-	}
+	/* OpenSSL would send handshake_failure, as SSL 3.0 itself knows no other alert for it;
+	 * protocol_version is what WG-12 asks for and what today's tools understand. */
+	if (SSL_client_hello_get0_legacy_version(ssl) < TLS1_VERSION)
+		return refuse(c, "no TLS version in common (SSL 3.0 or older)",
+			      TLS_FAILURE_VERSION, alert, SSL_AD_PROTOCOL_VERSION);
+	if (s->need_ems && !ems_met(ssl))
+		return refuse(c, "the client does not offer extended_master_secret (RFC 7627)",
+			      TLS_FAILURE_OTHER, alert, SSL_AD_HANDSHAKE_FAILURE);
 	if (s->tickets == NULL || !tls_ticket_ready(s->tickets)) {
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 		must(SSL_set_num_tickets(ssl, 0) == 1);

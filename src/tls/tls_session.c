@@ -43,7 +43,7 @@ static SSL_SESSION *copy(const SSL_SESSION *session)
 }
 
 void tls_session_put(struct tls_session_cache *t, const char *key, const SSL_SESSION *session,
-		     msec now)
+		     msec born)
 {
 	struct tls_session *e = find(t, key);
 
@@ -52,10 +52,11 @@ void tls_session_put(struct tls_session_cache *t, const char *key, const SSL_SES
 	if (e == NULL)
 		e = oldest(t);
 	drop(e);
-	*e = (struct tls_session){ mem_text(key), copy(session), now, ++t->uses };
+	*e = (struct tls_session){ mem_text(key), copy(session), born, ++t->uses };
 }
 
-SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec now)
+SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec now,
+			      msec *born)
 {
 	struct tls_session *e = find(t, key);
 
@@ -66,6 +67,7 @@ SSL_SESSION *tls_session_copy(struct tls_session_cache *t, const char *key, msec
 		return NULL;
 	}
 	e->used = ++t->uses;
+	*born = e->born;
 	return copy(e->session);
 }
 

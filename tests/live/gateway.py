@@ -169,7 +169,7 @@ class Gateway:
         return self.process.pid
 
     def edges(self):
-        return [p for p in children(self.pid) if command_line(p)[1:2] == [b"edge"]]
+        return [p for p in children(self.pid) if command_line(p)[1:3] == [b"--role", b"edge"]]
 
     def signal(self, number):
         self.process.send_signal(number)

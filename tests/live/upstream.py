@@ -156,12 +156,17 @@ class Connection:
             self.wire.send(text(reply))
         return int(text(reply)[:1]) if text(reply)[:1].isdigit() else 0
 
-    def play(self, step, arg, default):
-        """Does what the script says at this step; the class of the reply, 0 without one."""
+    def play(self, step, arg, default, first=None):
+        """Does what the script says at this step; the class of the reply, 0 without one.
+        `first` is done before a reply of 2xx leaves."""
         act = self.server.script(step, default)
         if callable(act):
             act = act(self, arg)
-        return 0 if act is None else self.say(act)
+        if act is None:
+            return 0
+        if first and text(act).startswith(b"2"):
+            first()
+        return self.say(act)
 
     def violates(self, what):
         self.server.violations.append(what)
@@ -312,9 +317,8 @@ class Connection:
         message = Message(self, how, body)
         with self.server.lock:
             self.server.seen.append(message)
-        if self.play("dot", body, "250 2.0.0 queued as 4711") == 2:
-            with self.server.lock:
-                self.server.messages.append(message)
+        self.play("dot", body, "250 2.0.0 queued as 4711",
+                  lambda: self.server.messages.append(message))
         self.reset()
         self.server.notify()
 

@@ -155,6 +155,32 @@ static void test_log_cut_stays_parseable(void **state)
 	log_set_format(LOG_TEXT);
 }
 
+static void test_log_last_value_cut(void **state)
+{
+	static char value[2 * LOG_LINE_MOST];
+
+	(void)state;
+	for (int f = 0; f < 4; f++) {
+		log_set_format(f % 2 == 0 ? LOG_TEXT : LOG_JSON);
+		memset(value, f < 2 ? 'x' : ' ', sizeof(value));
+		for (size_t len = LOG_LINE_MOST - 60; len < LOG_LINE_MOST + 60; len++) {
+			struct log_line l;
+			size_t kept = 0;
+
+			log_begin(&l, "e");
+			log_span(&l, "k", span_of(value, len));
+			log_end(&l);
+			check_line("last");
+			for (size_t i = 0; i < last_len; i++)
+				kept += last[i] == value[0];
+			/* The blank between fields, and before cut=1. */
+			kept -= f == 2 ? 1 + says_cut() : 0;
+			assert_int_equal(says_cut(), kept < len);
+		}
+	}
+	log_set_format(LOG_TEXT);
+}
+
 static void test_log_many_fields(void **state)
 {
 	(void)state;
@@ -201,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_FAULTS_42_log_injection),
 		cmocka_unit_test(test_log_cut_stays_parseable),
+		cmocka_unit_test(test_log_last_value_cut),
 		cmocka_unit_test(test_log_many_fields),
 		cmocka_unit_test(test_log_fmt_says_cut),
 	};

@@ -73,7 +73,7 @@ static void two_free(struct two *t)
 /* What the loop would have told; poll is level-triggered, so this may tell more than edges do. */
 static void hear(struct stream *s)
 {
-	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT };
 	unsigned what = 0;
 
 	if (!s->open || s->fd < 0 || poll(&one, 1, 0) <= 0)
@@ -82,8 +82,6 @@ static void hear(struct stream *s)
 		what |= LOOP_READ;
 	if (one.revents & (POLLOUT | POLLERR | POLLHUP))
 		what |= LOOP_WRITE;
-	if (one.revents & (POLLRDHUP | POLLHUP))
-		what |= LOOP_CLOSED;
 	stream_ready(s, what);
 }
 
@@ -383,40 +381,26 @@ static void test_stream_closed_becomes_reset(void **state)
 	two_free(&t);
 }
 
-/* A read that comes short is trusted only as far as no FIN can hide behind it. */
-static void test_stream_fin_behind_short_read(void **state)
+/* One edge tells of octets and of the FIN behind them. */
+static void test_stream_fin_behind_octets(void **state)
 {
-	static const struct {
-		const char *name;
-		unsigned what; /* the only event that is ever told */
-		enum stream_end end;
-	} rows[] = {
-		{ "the edge told of both",  LOOP_READ | LOOP_CLOSED, STREAM_CLOSED },
-		{ "no edge was told",       0, STREAM_CLOSED },
-		{ "a later edge will tell", LOOP_READ, STREAM_OPEN },
-	};
 	struct stream s;
 	int fds[2];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-		stream_init(&s);
-		stream_open_fd_take(&s, fds[0]);
-		if (rows[i].what != 0)
-			stream_ready(&s, rows[i].what);
-		assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
-		close(fds[1]);
-		while (stream_fill(&s, 1))
-			;
-		if (s.end != rows[i].end)
-			fail_msg("%s: end is %d", rows[i].name, (int)s.end);
-		stream_ready(&s, LOOP_READ | LOOP_CLOSED);
-		stream_fill(&s, 1);
-		assert_int_equal(s.end, STREAM_CLOSED);
-		heard(&s, "QUIT\r\n");
-		stream_close(&s);
-	}
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	stream_init(&s);
+	stream_open_fd_take(&s, fds[0]);
+	assert_false(stream_fill(&s, 1));
+	assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
+	close(fds[1]);
+	assert_false(stream_fill(&s, 1)); /* nothing was told yet */
+	stream_ready(&s, LOOP_READ);
+	while (stream_fill(&s, 1))
+		;
+	assert_int_equal(s.end, STREAM_CLOSED);
+	heard(&s, "QUIT\r\n");
+	stream_close(&s);
 }
 
 /* The real loop: no wake-up is lost, whatever the cut. */
@@ -486,6 +470,36 @@ static void test_stream_over_loop(void **state)
 		stream_close(&s);
 		loop_free(l);
 	}
+}
+
+/* Octets and the reset behind them are told by one event, before anybody has looked. */
+static void test_FAULTS_1_reset_behind_octets(void **state)
+{
+	const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	struct pollfd gone;
+	struct loop *l = loop_new();
+	struct stream s;
+	struct served v = { .loop = l, .s = &s };
+	struct loop_watch *w;
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	stream_init(&s);
+	stream_open_fd_take(&s, fds[0]);
+	w = loop_watch_stream(l, fds[0], on_event, &v);
+	assert_false(stream_fill(&s, 1));
+	assert_int_equal(write(fds[1], "half", 4), 4);
+	assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+	close(fds[1]);
+	gone = (struct pollfd){ .fd = fds[0], .events = POLLERR };
+	assert_int_equal(poll(&gone, 1, 10000), 1);
+	loop_run(l, serve, &v);
+	assert_int_equal(s.end, STREAM_RESET);
+	assert_int_equal(s.bytes_in, 4);
+	loop_unwatch(w);
+	stream_close(&s);
+	loop_free(l);
 }
 
 /* Only its address is used: a refused start must not touch it. */
@@ -601,8 +615,9 @@ int main(void)
 		cmocka_unit_test(test_FAULTS_1_abort_is_a_reset),
 		cmocka_unit_test(test_FAULTS_7_early_answer_before_reset),
 		cmocka_unit_test(test_stream_closed_becomes_reset),
-		cmocka_unit_test(test_stream_fin_behind_short_read),
+		cmocka_unit_test(test_stream_fin_behind_octets),
 		cmocka_unit_test(test_stream_over_loop),
+		cmocka_unit_test(test_FAULTS_1_reset_behind_octets),
 		cmocka_unit_test(test_NEW_12_FAULTS_20_bytes_after_starttls),
 		cmocka_unit_test(test_NEW_12_FAULTS_20_bytes_after_220_upstream),
 		cmocka_unit_test(test_NEW_12_reply_must_have_left),

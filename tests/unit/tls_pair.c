@@ -8,6 +8,15 @@
 /* Far more than any handshake takes, octet by octet. */
 #define TURNS_MOST 100000
 
+struct tls_profile tls_pair_versions(enum tls_version min, enum tls_version max)
+{
+	struct tls_profile p = *tls_profile_builtin("intermediate");
+
+	p.min = min;
+	p.max = max;
+	return p;
+}
+
 struct tls_cert *tls_pair_cert(const struct test_pki *leaf)
 {
 	struct why why = { 0 };
@@ -19,11 +28,11 @@ struct tls_cert *tls_pair_cert(const struct test_pki *leaf)
 	return c;
 }
 
-struct tls_server *tls_pair_server(const char *profile, struct tls_cert *const *certs, size_t count,
-				   const char *label, const struct tls_ticket_ring *tickets)
+struct tls_server *tls_pair_server(const struct tls_profile *profile,
+				   struct tls_cert *const *certs, size_t count, const char *label,
+				   const struct tls_ticket_ring *tickets)
 {
-	const struct tls_server_conf conf = { tls_profile_builtin(profile), certs, count, label,
-					      tickets };
+	const struct tls_server_conf conf = { profile, certs, count, label, tickets };
 	struct why why = { 0 };
 	struct tls_server *s = tls_server_new(&conf, &why);
 
@@ -33,10 +42,10 @@ struct tls_server *tls_pair_server(const char *profile, struct tls_cert *const *
 	return s;
 }
 
-struct tls_client *tls_pair_client(const char *profile, const struct test_pki *ca)
+struct tls_client *tls_pair_client(const struct tls_profile *profile, const struct test_pki *ca)
 {
 	const struct tls_client_conf conf = {
-		.profile = tls_profile_builtin(profile),
+		.profile = profile,
 		.ca = ca != NULL ? span_str(ca->cert_pem) : SPAN(""),
 	};
 	struct why why = { 0 };

@@ -14,11 +14,15 @@ struct tls_pair {
 	struct why server_why, client_why;
 };
 
+/* The intermediate profile with other versions. */
+struct tls_profile tls_pair_versions(enum tls_version min, enum tls_version max);
+
 /* End the process where the context cannot be. */
 struct tls_cert *tls_pair_cert(const struct test_pki *leaf);
-struct tls_server *tls_pair_server(const char *profile, struct tls_cert *const *certs, size_t count,
-				   const char *label, const struct tls_ticket_ring *tickets);
-struct tls_client *tls_pair_client(const char *profile, const struct test_pki *ca);
+struct tls_server *tls_pair_server(const struct tls_profile *profile,
+				   struct tls_cert *const *certs, size_t count, const char *label,
+				   const struct tls_ticket_ring *tickets);
+struct tls_client *tls_pair_client(const struct tls_profile *profile, const struct test_pki *ca);
 
 void tls_pair_open(struct tls_pair *p, struct tls_server *server, struct tls_client *client,
 		   const char *host, const char *key);

@@ -1,0 +1,26 @@
+/* Keys, certificates and TLS contexts for worlds, by name. Made while the process runs and kept to its
+ * end: none in the repository ever expires, and making them takes its time.
+ *
+ *   mx            names mx.example and 192.0.2.1 to .9, from the CA that ca.pem holds
+ *   wildcard      *.example alone
+ *   other-name    another.example
+ *   cn-only       no SAN, mx.example in the common name
+ *   expired, future, client-only (the purpose), self-signed, unknown-ca
+ *   intermediate  mx.example, from an intermediate that the server does not send */
+#ifndef WORLD_TLS_H
+#define WORLD_TLS_H
+
+#include "conf/conf_source.h"
+#include "tls/tls_client.h"
+#include "tls/tls_server.h"
+
+/* What configurations may name: ca.pem, gw.pem and gw.key (gw.example), two.pem and two.key
+ * (two.example). */
+void world_tls_files(struct conf_source *source);
+
+/* `profile`: "" (as `intermediate`), "tls12" (that alone), "old" (1.0 and 1.1), "aes128" (no stronger
+ * cipher). NULL where there is no such name. */
+struct tls_server *world_tls_server(const char *cert, const char *profile);
+struct tls_client *world_tls_client(const char *profile);
+
+#endif

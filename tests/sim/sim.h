@@ -1,0 +1,81 @@
+/* The simulator: from a number (the seed) come a configuration, a few clients and an upstream for each
+ * connection that the gateway opens, all of them misbehaving by chance. What they really sent and
+ * got is written into a ledger, and the laws of docs/ARCHITECTURE.md are checked against that
+ * from outside. The same number gives the same run. */
+#ifndef SIM_H
+#define SIM_H
+
+#include "harness/world.h"
+
+#define SIM_MESSAGES 64
+#define SIM_BODY_MOST 40000
+
+struct sim_rand {
+	uint64_t state;
+};
+
+uint32_t sim_rand(struct sim_rand *r, uint32_t below); /* 0 .. below - 1 */
+bool sim_chance(struct sim_rand *r, unsigned percent);
+
+/* A message as the client meant it, and what became of it on both sides. */
+struct sim_message {
+	unsigned id;
+	struct buf content;     /* un-stuffed */
+	bool whole;             /* the client has sent its end */
+	bool sound;             /* no bare CR, LF or NUL, within the limits */
+	int client_code;        /* final reply that the client got; 0: none */
+	unsigned commits;       /* times that an upstream has said, or was about to say, 2xx */
+	unsigned said;          /* times that this 2xx was sent */
+	int upstream_code;      /* the last final reply that an upstream sent in order; 0: none */
+};
+
+struct sim {
+	struct world world;
+	struct sim_rand rand;
+	uint64_t seed;
+	bool verbose;
+	unsigned plan;            /* index into sim_plans */
+	struct sim_message messages[SIM_MESSAGES];
+	unsigned message_count;
+	char broken[512];         /* the first law that was broken */
+};
+
+struct sim_plan {
+	const char *name;
+	const char *yaml;
+	bool must_tls;            /* no MAIL to the upstream in clear */
+	bool must_verify;         /* nor to one with a bad certificate */
+	bool client_must_tls;
+	size_t size_most;
+	unsigned rcpt_most;
+};
+
+extern const struct sim_plan sim_plans[];
+extern const unsigned sim_plan_count;
+
+void sim_break(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void sim_trace(const struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* sim_ledger.c */
+struct sim_message *sim_message_new(struct sim *s);
+/* Whose is it? The id stands in the first line of the body; NULL: nobody's. */
+struct sim_message *sim_message_of(struct sim *s, struct span content);
+/* An upstream has taken this message for whole. `said`: and its 2xx is on its way. */
+void sim_commit(struct sim *s, struct span content, bool said);
+void sim_check(struct sim *s);
+
+/* sim_client.c */
+struct sim_client;
+struct sim_client *sim_client_new(struct sim *s);
+void sim_client_free(struct sim_client *c);
+/* True where it did something. */
+bool sim_client_run(struct sim_client *c);
+
+/* sim_upstream.c: set as world.on_dial, and run for each upstream peer. */
+enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p);
+bool sim_upstream_run(struct sim *s, struct world_peer *p);
+/* When it will do something by itself; MSEC_NEVER. */
+msec sim_upstream_next(const struct world_peer *p);
+void sim_upstream_free(struct world_peer *p);
+
+#endif

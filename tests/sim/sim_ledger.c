@@ -1,0 +1,117 @@
+#include "sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void sim_break(struct sim *s, const char *fmt, ...)
+{
+	va_list args;
+
+	if (s->broken[0] != '\0')
+		return;
+	va_start(args, fmt);
+	vsnprintf(s->broken, sizeof(s->broken), fmt, args);
+	va_end(args);
+}
+
+struct sim_message *sim_message_new(struct sim *s)
+{
+	struct sim_message *m;
+
+	if (s->message_count == SIM_MESSAGES)
+		return NULL;
+	m = &s->messages[s->message_count];
+	*m = (struct sim_message){ .id = s->message_count, .sound = true };
+	buf_init(&m->content, SIM_BODY_MOST + 4096);
+	s->message_count++;
+	return m;
+}
+
+/* What the gateway adds: one Received field, folded, in front. */
+static struct span without_received(struct span content)
+{
+	if (!span_starts_nocase(content, SPAN("Received: from ")))
+		return span_first(content, 0);
+	do {
+		size_t end = span_find(content, '\n');
+
+		content = span_from(content, end + 1);
+	} while (content.len > 0 && (content.at[0] == ' ' || content.at[0] == '\t'));
+	return content;
+}
+
+struct sim_message *sim_message_of(struct sim *s, struct span content)
+{
+	struct span line = without_received(content);
+	uint64_t id;
+
+	if (!span_starts_nocase(line, SPAN("X-Id: ")))
+		return NULL;
+	line = span_from(line, 6);
+	line = span_first(line, span_find(line, '\r'));
+	if (!span_number(line, SIM_MESSAGES - 1, &id) || id >= s->message_count)
+		return NULL;
+	return &s->messages[id];
+}
+
+void sim_commit(struct sim *s, struct span content, bool said)
+{
+	struct sim_message *m = sim_message_of(s, content);
+
+	if (m == NULL) {
+		sim_break(s, "law 3: the upstream took a message of %zu octets that no client sent: %.60s",
+			  content.len, content.len > 0 ? content.at : "");
+		return;
+	}
+	m->commits++;
+	m->said += said;
+	sim_trace(s, "upstream takes message %u (%s)", m->id, said ? "said" : "not said");
+	if (!m->whole)
+		sim_break(s, "law 3: message %u was taken before its client had ended it", m->id);
+	if (!m->sound)
+		sim_break(s, "law 3: message %u is not sound and was passed on", m->id);
+	if (!span_eq(without_received(content), buf_peek(&m->content)))
+		sim_break(s, "law 3: message %u is not what the client sent (%zu octets of %zu)", m->id,
+			  without_received(content).len, buf_used(&m->content));
+	if (m->commits > 1)
+		sim_break(s, "message %u was delivered %u times for one attempt", m->id, m->commits);
+}
+
+static void check_message(struct sim *s, const struct sim_message *m)
+{
+	if (m->client_code >= 200 && m->client_code <= 299 && m->said == 0)
+		sim_break(s, "law 1: the client got %d for message %u, and no upstream said so",
+			  m->client_code, m->id);
+	if (m->client_code >= 500 && m->sound && m->upstream_code < 500 && m->upstream_code != 0)
+		sim_break(s, "the class of message %u was changed: %d from the upstream, %d to the client",
+			  m->id, m->upstream_code, m->client_code);
+	if (m->client_code >= 500 && m->sound && m->upstream_code == 0)
+		sim_break(s, "message %u: a lost upstream must give 4xx, the client got %d", m->id,
+			  m->client_code);
+}
+
+static unsigned count(struct span text, struct span what)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i + what.len <= text.len; i++) {
+		if (span_eq(span_of(text.at + i, what.len), what))
+			n++;
+	}
+	return n;
+}
+
+void sim_check(struct sim *s)
+{
+	unsigned ends = count(buf_peek(&s->world.log), SPAN("event=session-end "));
+
+	for (unsigned i = 0; i < s->message_count; i++)
+		check_message(s, &s->messages[i]);
+	if (ends != s->world.client_count)
+		sim_break(s, "law 9: %u sessions, %u closing lines", s->world.client_count, ends);
+	if (count(buf_peek(&s->world.log), SPAN("outcome=open")) > 0)
+		sim_break(s, "law 9: something ended without a name");
+	if (s->world.wrong[0] != '\0')
+		sim_break(s, "%s", s->world.wrong);
+}

@@ -1,0 +1,48 @@
+/* Plays a talk once, in one way of delivering its octets. */
+#ifndef TALK_PLAY_H
+#define TALK_PLAY_H
+
+#include "talk_script.h"
+
+struct talk_way {
+	size_t piece;       /* octets that leave at once, at the most */
+	uint64_t cut_at;    /* after so many octets all peers wait until nothing moves; UINT64_MAX: never */
+	size_t window_out;  /* 0: as the talk says */
+	bool print;         /* all that is said, to stderr */
+};
+
+struct talk_played {
+	uint64_t sent;      /* octets of all peers */
+	struct buf *tape;   /* may be NULL; see world.h */
+	bool used_tls;
+	char wrong[1024];   /* empty: all went as told */
+};
+
+/* Holds `plan`. */
+void talk_play(const struct talk *t, struct plan *plan, const struct talk_way *way,
+	       struct talk_played *played);
+
+/* --- for talk_fact.c --- */
+
+struct talk_backlog {
+	unsigned steps[512]; /* numbers of steps that wait for their peer */
+	unsigned first, count;
+};
+
+struct play {
+	const struct talk *talk;
+	const struct talk_way *way;
+	struct world world;
+	struct talk_backlog upstreams[TALK_PEERS + 1];
+	bool any[2][TALK_PEERS + 1];   /* what else comes is fine; [1]: clients */
+	struct buf said[2];            /* all that upstreams and clients were told, in order */
+	struct talk_played *played;
+};
+
+/* The first thing that went wrong stands. */
+void talk_play_fail(struct play *p, const struct talk_step *s, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* talk_fact.c */
+void talk_fact_check(struct play *p, const struct talk_step *s);
+
+#endif

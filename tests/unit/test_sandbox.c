@@ -1,0 +1,200 @@
+#include "proc/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Each row is tried in a process of its own, after the sandbox. True: it could be done. */
+
+static bool open_for(const char *path, int flags)
+{
+	return open(path, flags | O_CLOEXEC, 0600) >= 0; /* O_TMPFILE: no name, nothing left behind */
+}
+
+static bool read_passwd(void)
+{
+	return open_for("/etc/passwd", O_RDONLY);
+}
+
+static bool read_proc(void)
+{
+	return open_for("/proc/self/environ", O_RDONLY);
+}
+
+static bool make_file(void)
+{
+	return open_for("/tmp", O_WRONLY | O_TMPFILE);
+}
+
+static bool write_below_etc(void)
+{
+	return open_for("/etc/passwd", O_WRONLY);
+}
+
+static bool run_program(void)
+{
+	char *const argv[] = { (char[]){ "true" }, NULL };
+
+	execv("/bin/true", argv);
+	return false;
+}
+
+static bool make_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0;
+}
+
+static bool make_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+static bool read_other_memory(void)
+{
+	char here, there;
+	struct iovec to = { &here, 1 }, from = { &there, 1 };
+
+	return process_vm_readv(getppid(), &to, 1, &from, 1, 0) >= 0 || errno == EFAULT;
+}
+
+static bool kill_other(void)
+{
+	return kill(getppid(), 0) == 0;
+}
+
+static bool socket_unix(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+
+static bool socket_packet(void)
+{
+	return socket(AF_PACKET, SOCK_RAW, 0) >= 0;
+}
+
+static bool socket_inet(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET6, SOCK_STREAM, 0) >= 0;
+}
+
+static bool memory_and_loop(void)
+{
+	void *large = malloc(64 << 20);
+	bool good = large != NULL && epoll_create1(0) >= 0;
+
+	free(large);
+	return good;
+}
+
+static bool resolve_localhost(void)
+{
+	struct addrinfo *list;
+
+	if (getaddrinfo("localhost", "25", NULL, &list) != 0)
+		return false;
+	freeaddrinfo(list);
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*act)(void);
+	bool edge, resolver; /* may do it */
+} rows[] = {
+	{ "sockets of IPv4 and IPv6",    socket_inet,       true,  true },
+	{ "memory and a loop",           memory_and_loop,   true,  true },
+	{ "getaddrinfo",                 resolve_localhost, false, true },
+	{ "read a file below /etc",      read_passwd,       false, true },
+	{ "a local socket",              socket_unix,       false, true },
+	{ "read a file below /proc",     read_proc,         false, false },
+	{ "make a file",                 make_file,         false, false },
+	{ "write a file below /etc",     write_below_etc,   false, false },
+	{ "run a program",               run_program,       false, false },
+	{ "make a process",              make_process,      false, false },
+	{ "memory that can be run",      make_code,         false, true },
+	{ "read another's memory",       read_other_memory, false, false },
+	{ "signal another process",      kill_other,        false, false },
+	{ "a raw socket",                socket_packet,     false, false },
+};
+
+/* 0: could, 1: could not, else the sandbox itself failed or the act killed us. A program that was run
+ * ends with 0 too. */
+static int try(bool (*enter)(struct why *why), bool (*act)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct why why;
+
+		_exit(!sandbox_drop(&why) || !enter(&why) ? 2 : !act());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+static void check(bool (*enter)(struct why *why), bool edge)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool may = edge ? rows[i].edge : rows[i].resolver;
+
+		if (try(enter, rows[i].act) != !may)
+			fail_msg("%s: %s", rows[i].name, may ? "was denied" : "was not denied");
+	}
+}
+
+static void test_what_an_edge_may_do(void **state)
+{
+	(void)state;
+	check(sandbox_edge, true);
+}
+
+static void test_what_the_resolver_may_do(void **state)
+{
+	(void)state;
+	check(sandbox_resolve, false);
+}
+
+static bool enter_nothing(struct why *why)
+{
+	(void)why;
+	return true;
+}
+
+/* Without the sandbox most of it can be done: the rows prove something. */
+static void test_the_rows_prove_something(void **state)
+{
+	unsigned denied = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		denied += try(enter_nothing, rows[i].act) != 0;
+	assert_in_range(denied, 0, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_an_edge_may_do),
+		cmocka_unit_test(test_what_the_resolver_may_do),
+		cmocka_unit_test(test_the_rows_prove_something),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
