@@ -211,7 +211,16 @@ bool leg_fill(struct leg *l)
 
 bool leg_flush(struct leg *l)
 {
-	return l->stream.open && l->state != LEG_CONNECT && stream_flush(&l->stream, l->edge->now);
+	bool waits = !stream_flushed(&l->stream);
+	bool moved;
+
+	if (!l->stream.open || l->state == LEG_CONNECT)
+		return false;
+	moved = stream_flush(&l->stream, l->edge->now);
+	/* What is dropped when the connection breaks has not left, and an alert is not ours to count. */
+	if (waits && l->stream.end != STREAM_TLS_BROKEN)
+		l->all_left = stream_flushed(&l->stream) && l->stream.below != STREAM_RESET;
+	return moved;
 }
 
 static bool step_connect(struct leg *l)

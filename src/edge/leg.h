@@ -44,6 +44,7 @@ struct leg {
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
 	bool transaction;     /* MAIL was sent and neither a final reply nor RSET has ended it */
 	struct stream stream;
+	bool all_left;        /* as of the last flush: all that we had to say has left, and none was dropped */
 	struct loop_watch *watch;
 	struct smtp_client client;
 	struct smtp_reply_reader reader;

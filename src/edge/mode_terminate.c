@@ -121,25 +121,45 @@ static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 	must(smtp_caps_put(&s->client.out, s->service->hostname, &offer));
 }
 
-/* The EHLO reply needs the upstream's own, from memory where that is fresh. */
+/* Nothing is known of the upstream, so there is nothing that could honestly be offered. */
+static enum taken no_service(struct session *s)
+{
+	const struct leg *l = s->leg;
+	struct smtp_answer a = *l->refusal;
+
+	s->why = l->why;
+	if (l->refusal == &SMTP_SAY_NO_UPSTREAM) {
+		session_finish(s, OUTCOME_NO_UPSTREAM, &SMTP_SAY_NO_SERVICE);
+		return TAKEN_ENDED;
+	}
+	a.code = SMTP_SAY_NO_SERVICE.code;
+	session_say_text(s, &a, l->why.text);
+	session_finish(s, OUTCOME_NO_UPSTREAM, NULL);
+	return TAKEN_ENDED;
+}
+
+static bool leg_is_coming(const struct session *s)
+{
+	return s->leg != NULL && (s->leg->state == LEG_CONNECT || s->leg->state == LEG_HELLO ||
+				  s->leg->state == LEG_TLS);
+}
+
+/* The EHLO reply needs the upstream's own, from memory where that is fresh. Once this session
+ * has gone to ask for it, it waits for its own answer: what another one learns meanwhile
+ * would wake nobody here. */
 static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct upstream *up = upstream_of(s);
 
-	if (!upstream_is_fresh(up, s->edge->now)) {
+	if (leg_is_coming(s) || !upstream_is_fresh(up, s->edge->now)) {
 		switch (want_leg(s)) {
 		case LEG_READY:
 			break;
 		case LEG_FAILED:
-			if (up->known)
-				break;
-			s->why = s->leg->why;
-			if (s->leg->refusal == &SMTP_SAY_NO_UPSTREAM)
-				session_say(s, &SMTP_SAY_NO_SERVICE);
-			else
-				session_say_text(s, &SMTP_SAY_NO_SERVICE, s->leg->why.text);
-			session_finish(s, OUTCOME_NO_UPSTREAM, NULL);
-			return TAKEN_ENDED;
+			if (!up->known)
+				return no_service(s);
+			let_go(s);
+			break;
 		default:
 			return TAKEN_WAIT;
 		}
@@ -433,7 +453,7 @@ static bool one_command(struct session *s)
 		return taken == TAKEN_ENDED;
 	/* Nothing above has touched the client's input: `line` still stands at its front. */
 	smtp_line_drop(&s->framing, &s->client.in, line);
-	s->phase_since = s->edge->now;
+	session_wait_anew(s);
 	return true;
 }
 
@@ -442,12 +462,6 @@ static bool one_command(struct session *s)
 static bool awaits_go(const struct session *s)
 {
 	return s->txn != NULL && s->txn->out == TXN_OUT_DATA && !s->txn->go && !s->txn->chunked;
-}
-
-static bool leg_is_coming(const struct session *s)
-{
-	return s->leg != NULL && (s->leg->state == LEG_CONNECT || s->leg->state == LEG_HELLO ||
-				  s->leg->state == LEG_TLS);
 }
 
 /* Whose turn is it? */

@@ -92,12 +92,17 @@ void session_free(struct session *s)
 	free(s);
 }
 
+void session_wait_anew(struct session *s)
+{
+	s->spent[s->phase] += s->edge->now - s->phase_since;
+	s->phase_since = s->edge->now;
+}
+
 void session_enter(struct session *s, enum phase phase)
 {
 	must(phase_may_follow(s->phase, phase));
-	s->spent[s->phase] += s->edge->now - s->phase_since;
+	session_wait_anew(s);
 	s->phase = phase;
-	s->phase_since = s->edge->now;
 	if (phase == PHASE_ENDED) {
 		s->next_ended = s->edge->ended;
 		s->edge->ended = s;
@@ -161,14 +166,28 @@ void session_drop_leg(struct session *s)
 		leg_abort(l);
 }
 
+/* What becomes of a transaction that is open when the session ends so. */
+static enum txn_outcome txn_outcome_by(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_QUIT:
+		return TXN_RESET;
+	case OUTCOME_CLIENT_CLOSED:
+	case OUTCOME_CLIENT_CUT:
+	case OUTCOME_CLIENT_RESET:
+	case OUTCOME_TLS_FAILED:
+		return TXN_CLIENT_GONE;
+	default:
+		return TXN_CUT_OFF;
+	}
+}
+
 static void conclude(struct session *s, enum outcome outcome)
 {
 	must(s->outcome == OUTCOME_OPEN);
 	s->outcome = outcome;
 	session_drop_leg(s);
-	session_end_txn(s, outcome == OUTCOME_QUIT ? TXN_RESET :
-			outcome == OUTCOME_CLIENT_CLOSED || outcome == OUTCOME_CLIENT_CUT ||
-			outcome == OUTCOME_CLIENT_RESET ? TXN_CLIENT_GONE : TXN_CUT_OFF);
+	session_end_txn(s, txn_outcome_by(outcome));
 	session_enter(s, PHASE_CLOSING);
 	session_log_end(s);
 }

@@ -67,6 +67,8 @@ void session_tick(struct session *s);
 /* --- for the modes --- */
 
 void session_enter(struct session *s, enum phase phase);
+/* The client did something: the limit of the phase counts from now on. */
+void session_wait_anew(struct session *s);
 
 /* An answer of our own to the client. Refusals of the client's making count as errors. */
 void session_say(struct session *s, const struct smtp_answer *a);

@@ -159,6 +159,12 @@ void terminate_begin_body(struct session *s)
 		session_enter(s, PHASE_BODY);
 }
 
+/* What is left ("." or ".\r") could not be told apart, and not for want of room. */
+static bool all_was_offered(struct session *s)
+{
+	return piece_that_fits(s).len == buf_used(&s->client.in);
+}
+
 static bool step_data(struct session *s)
 {
 	struct txn *t = s->txn;
@@ -175,7 +181,7 @@ static bool step_data(struct session *s)
 		moved = true;
 	} while (!t->reader.done);
 	if (!t->reader.done)
-		return moved || (buf_used(&s->client.in) == 0 && client_vanished(s));
+		return moved || (all_was_offered(s) && client_vanished(s));
 	if (!txn_has_verdict(t))
 		return finish_data_out(s) || moved;
 	terminate_verdict(s);

@@ -33,7 +33,7 @@ static bool chunk_is_open(const struct session *s)
 static void lose_final(struct session *s, const struct why *why)
 {
 	struct txn *t = s->txn;
-	bool doubt = t->dot_sent && stream_flushed(&s->leg->stream);
+	bool doubt = t->dot_sent && s->leg->all_left;
 
 	t->why = *why;
 	if (doubt)
@@ -243,7 +243,7 @@ static bool is_early(const struct session *s, enum await what)
 {
 	if (what == AWAIT_CHUNK)
 		return chunk_is_open(s);
-	return what == AWAIT_FINAL && (!s->txn->dot_sent || !stream_flushed(&s->leg->stream));
+	return what == AWAIT_FINAL && (!s->txn->dot_sent || !s->leg->all_left);
 }
 
 static void dispatch(struct session *s, enum await what)

@@ -167,7 +167,7 @@ int64_t tls_cert_time(const ASN1_TIME *t)
 	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static struct tls_cert *make(STACK_OF(X509) *list, EVP_PKEY *key)
+struct tls_cert *tls_cert_make(STACK_OF(X509) *list, EVP_PKEY *key)
 {
 	struct tls_cert *c = mem_new(sizeof(*c));
 
@@ -190,7 +190,7 @@ struct tls_cert *tls_cert_read(struct span chain, struct span key, struct why *w
 		return NULL;
 	private = read_key(key, why);
 	if (private != NULL && key_fits(list, private, why))
-		return make(list, private);
+		return tls_cert_make(list, private);
 	EVP_PKEY_free(private);
 	sk_X509_pop_free(list, X509_free);
 	return NULL;

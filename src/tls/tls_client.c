@@ -15,6 +15,7 @@ static void free_client(void *ctx, void *client, CRYPTO_EX_DATA *ad, int index, 
 	if (c == NULL)
 		return;
 	tls_session_free(&c->sessions);
+	sk_X509_CRL_pop_free(c->crls, X509_CRL_free);
 	for (size_t i = 0; i < c->name_count; i++)
 		free(c->names[i]);
 	free(c->names);
@@ -31,10 +32,12 @@ static int own_index(void)
 	return index;
 }
 
-void tls_client_keep(struct tls_conn *c, const SSL_SESSION *session)
+void tls_client_keep(struct tls_conn *c, SSL_SESSION *session)
 {
 	bool resumed = SSL_session_reused(c->ssl) == 1;
 
+	tls_revoked_look(c);
+	tls_revoked_remember(c, session);
 	if (c->session_key[0] != '\0')
 		tls_session_put(&c->client->sessions, c->session_key, session,
 				resumed ? c->session_born : clock_now());
@@ -117,7 +120,8 @@ struct tls_client *tls_client_new(const struct tls_client_conf *conf, struct why
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
 	set_sessions(c->ctx, conf->profile->tickets);
 	if (tls_profile_apply(conf->profile, c->ctx, NULL, 0, why) &&
-	    load_roots(c->ctx, conf->ca, why) && load_cert(c->ctx, conf->cert, why))
+	    load_roots(c->ctx, conf->ca, why) && load_cert(c->ctx, conf->cert, why) &&
+	    tls_revoked_start(c, conf, why))
 		return c;
 	tls_client_free(c);
 	return NULL;

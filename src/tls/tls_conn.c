@@ -51,6 +51,25 @@ struct tls_conn *tls_conn_accept(struct tls_server *server)
 	return c;
 }
 
+static bool hash_label(const char *label, unsigned char hash[32])
+{
+	return EVP_Digest(label, strlen(label), hash, NULL, EVP_sha256(), NULL) == 1;
+}
+
+void tls_conn_use_cert(struct tls_conn *c, const struct tls_cert *cert, const char *label)
+{
+	must(c->server && SSL_in_before(c->ssl) == 1);
+	must(hash_label(label, c->own_label));
+	c->own_cert = true;
+	ERR_clear_error();
+	SSL_certs_clear(c->ssl);
+	if (SSL_use_cert_and_key(c->ssl, cert->leaf, cert->key, cert->chain, 1) == 1)
+		return;
+	c->refused = "OpenSSL refuses the certificate made for this connection";
+	c->refused_as = TLS_FAILURE_OTHER;
+	ERR_clear_error();
+}
+
 /* Without the dot of an absolute name, which neither SNI nor certificates have. */
 static void set_host(struct tls_conn *c, const char *host)
 {
@@ -134,6 +153,8 @@ static enum tls_io still_broken(struct why *why)
 static void set_ready(struct tls_conn *c)
 {
 	c->ready = true;
+	if (!c->server)
+		tls_revoked_look(c);
 	/* Where a TLS 1.2 server renews the ticket of a resumed session, OpenSSL's callback for
 	 * new sessions is silent. */
 	if (!c->server && SSL_session_reused(c->ssl) == 1 &&
@@ -275,4 +296,20 @@ void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts)
 {
 	must(c->ready);
 	tls_facts_read(c, facts);
+}
+
+bool tls_conn_peer_der(const struct tls_conn *c, struct buf *der)
+{
+	X509 *leaf = SSL_get1_peer_certificate(c->ssl);
+	unsigned char *octets = NULL;
+	int len;
+	bool put;
+
+	must(c->ready);
+	len = leaf != NULL ? i2d_X509(leaf, &octets) : -1;
+	put = len > 0 && buf_put(der, span_of(octets, (size_t)len));
+	OPENSSL_free(octets);
+	X509_free(leaf);
+	ERR_clear_error();
+	return put;
 }

@@ -23,6 +23,11 @@ enum tls_failure {
 };
 const char *tls_failure_name(enum tls_failure f);
 
+/* What is known of the revocation of an upstream's leaf. */
+struct tls_revocation {
+	unsigned char ocsp, crl; /* private to tls/tls_revoked.c */
+};
+
 struct tls_conn {
 	void *ssl;         /* SSL *, private to tls/ */
 	struct buf raw_in;
@@ -39,6 +44,11 @@ struct tls_conn {
 	int64_t session_born;      /* of the offered one: msec on the monotonic clock */
 	const char *refused;       /* why we ourselves refused the client's hello, */
 	enum tls_failure refused_as; /* and what that counts as */
+	bool own_cert;             /* see tls_conn_use_cert, */
+	unsigned char own_label[32]; /* and a hash of its label */
+	bool no_crl;               /* nobody gave one of the leaf's issuer */
+	bool revocation_seen;      /* of a client: OpenSSL has checked the chain, and this was found: */
+	struct tls_revocation revocation;
 };
 
 enum tls_io {
@@ -51,6 +61,12 @@ enum tls_io {
 
 /* The connection holds what it needs of `server` and `client`: those may be freed before it. */
 struct tls_conn *tls_conn_accept(struct tls_server *server);
+
+/* Before the handshake of a server connection: this certificate alone is served, whatever the SNI. A
+ * session resumes under the same `label` (and server, and SNI) only, so `label` says what the
+ * certificate was made from: the upstream's certificate and the authority (law 7). Where OpenSSL will not
+ * have the certificate, the handshake fails and says so: the server's own never takes its place. */
+void tls_conn_use_cert(struct tls_conn *c, const struct tls_cert *cert, const char *label);
 
 /* `host`: the name to send as SNI and, where the context has no names of its own, to be found in
  * the certificate; an address literal sends no SNI and is looked for among the IP
@@ -80,5 +96,9 @@ void tls_conn_close(struct tls_conn *c);
 
 /* After the handshake. On the client side with what the check of chain and names found. */
 void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts);
+
+/* After the handshake: the peer's leaf as DER into `der`, on a resumed session too (that of the first
+ * handshake). False where there is none, or no room. */
+MUST_CHECK bool tls_conn_peer_der(const struct tls_conn *c, struct buf *der);
 
 #endif

@@ -33,6 +33,8 @@ struct tls_cert {
 	int64_t until;
 };
 
+/* The first of `list` is the leaf. Takes both. */
+struct tls_cert *tls_cert_make(STACK_OF(X509) *list, EVP_PKEY *key);
 /* Shares OpenSSL's counted objects, so that a context may outlive the owner of `c`. */
 struct tls_cert *tls_cert_copy(const struct tls_cert *c);
 /* All certificates of a PEM text, at most TLS_CERT_LIST_MOST; NULL with `why` where there is
@@ -43,6 +45,16 @@ STACK_OF(X509) *tls_cert_list(struct span pem, struct why *why);
 bool tls_cert_dns_name(const X509 *x, char *name, size_t size);
 /* Seconds since 1970; 0 where the certificate says nonsense. */
 int64_t tls_cert_time(const ASN1_TIME *t);
+
+/* tls_likeness: the certificates that an authority makes. NULL with `why`. */
+
+/* A certificate that is all of `der`, and nothing else is. */
+X509 *tls_likeness_read(struct span der, struct why *why);
+/* A new leaf for the public half of `key`, signed by `ca`, with what tls_mint.h keeps of `upstream`. */
+X509 *tls_likeness_leaf(const struct tls_cert *ca, X509 *upstream, EVP_PKEY *key, struct why *why);
+/* Self-signed; its dates in seconds since 1970. */
+X509 *tls_likeness_ca(const char *name, int64_t from, int64_t until, EVP_PKEY *key,
+		      struct why *why);
 
 /* tls_bio: the octets of a connection as OpenSSL sees them; freed with its SSL. */
 BIO *tls_bio_new(struct tls_conn *c);
@@ -92,6 +104,9 @@ struct tls_client {
 	char **names;
 	size_t name_count;
 	int64_t now; /* 0: the wall clock; else it stands still here (tests) */
+	enum tls_ocsp ocsp;
+	STACK_OF(X509_CRL) *crls; /* NULL: none are looked at */
+	bool partial_chain;       /* what `ca` names is trusted, root or not */
 	struct tls_session_cache sessions;
 };
 
@@ -107,6 +122,18 @@ void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts);
 bool tls_verify_is_address(const char *host);
 
 /* tls_client: keeps the session of a connection in its context's cache, where it has a key. */
-void tls_client_keep(struct tls_conn *c, const SSL_SESSION *session);
+void tls_client_keep(struct tls_conn *c, SSL_SESSION *session);
+
+/* tls_revoked: OCSP staples and CRLs (RFC 6960, 7633, 5280). The staple comes with a full handshake
+ * only, so what was found is remembered with the session, which lives for an hour at most. */
+
+/* Makes the context ask and look, as `conf` wants it. False with `why` where a CRL can't be read. */
+MUST_CHECK bool tls_revoked_start(struct tls_client *c, const struct tls_client_conf *conf,
+				  struct why *why);
+/* Once the chain was checked, or the session taken up; only the first call does anything. */
+void tls_revoked_look(struct tls_conn *c);
+void tls_revoked_remember(const struct tls_conn *c, SSL_SESSION *session);
+/* Fills `revocation` of the facts. Why the certificate must not be believed; NULL: no reason. */
+const char *tls_revoked_facts(const struct tls_conn *c, struct tls_facts *facts);
 
 #endif

@@ -95,7 +95,7 @@ static int refuse(struct tls_conn *c, const char *why, enum tls_failure as, int 
 
 /* A session resumes under the label and the name it began with, and under no other: else a
  * client could carry it to a service that asks more (law 7, CVE-2025-23419). */
-static bool set_session_context(SSL *ssl, const char *label, const char *host)
+static bool set_session_context(SSL *ssl, const char *label, const struct tls_conn *c)
 {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -104,7 +104,8 @@ static bool set_session_context(SSL *ssl, const char *label, const char *host)
 
 	done = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
 	       EVP_DigestUpdate(md, label, strlen(label) + 1) == 1 &&
-	       EVP_DigestUpdate(md, host, strlen(host)) == 1 &&
+	       EVP_DigestUpdate(md, c->host, strlen(c->host) + 1) == 1 &&
+	       EVP_DigestUpdate(md, c->own_label, c->own_cert ? sizeof(c->own_label) : 0) == 1 &&
 	       EVP_DigestFinal_ex(md, hash, &len) == 1 &&
 	       SSL_set_session_id_context(ssl, hash, len) == 1;
 	EVP_MD_CTX_free(md);
@@ -119,6 +120,8 @@ static int on_hello(SSL *ssl, int *alert, void *server)
 	const unsigned char *at;
 	size_t len;
 
+	if (c->refused != NULL)
+		return refuse(c, c->refused, c->refused_as, alert, SSL_AD_INTERNAL_ERROR);
 	c->host[0] = '\0';
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at, &len) == 1)
 		copy_sni(at, len, c->host);
@@ -134,7 +137,7 @@ static int on_hello(SSL *ssl, int *alert, void *server)
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 		must(SSL_set_num_tickets(ssl, 0) == 1);
 	}
-	if (!set_session_context(ssl, s->label, c->host)) {
+	if (!set_session_context(ssl, s->label, c)) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
@@ -163,8 +166,8 @@ static int on_cert(SSL *ssl, void *server)
 	const struct tls_server *s = server;
 	const struct tls_conn *conn = SSL_get_app_data(ssl);
 
-	if (!any_is_for(s, conn->host))
-		return 1; /* the default ones stand in the context */
+	if (conn->own_cert || !any_is_for(s, conn->host))
+		return 1; /* that, or the default ones stand in the connection */
 	SSL_certs_clear(ssl);
 	for (size_t i = s->cert_count; i-- > 0;) {
 		const struct tls_cert *c = s->certs[i];

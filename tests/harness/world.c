@@ -67,7 +67,15 @@ static struct world_peer *new_peer(struct world *w, bool client)
 	stream_init(&p->stream);
 	buf_init(&p->got, WORLD_GOT_MOST);
 	buf_init(&p->raw, LOG_MOST);
+	buf_init(&p->after_tls, LOG_MOST);
 	return p;
+}
+
+static void open_stream(struct world_peer *p)
+{
+	stream_open_pipe(&p->stream, &p->pipe, false);
+	/* The ceiling it has from birth is made for the gateway. */
+	p->stream.out.most = WORLD_GOT_MOST;
 }
 
 static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
@@ -89,7 +97,7 @@ static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, st
 		return DIAL_LATER;
 	}
 	stream_open_pipe(&leg->stream, &p->pipe, true);
-	stream_open_pipe(&p->stream, &p->pipe, false);
+	open_stream(p);
 	return DIAL_NOW;
 }
 
@@ -120,7 +128,7 @@ void world_init(struct world *w, struct plan *plan, struct shared *shared, uint6
 		.shared = shared, .cut_at = UINT64_MAX, .piece = WORLD_WHOLE,
 		.window_in = WORLD_WINDOW, .window_out = WORLD_WINDOW,
 	};
-	edge_init(&w->edge, plan, shared, 1, seed);
+	edge_init(&w->edge, plan, shared, 0, seed);
 	w->edge.dial = dial;
 	w->edge.now = 1000000;
 	w->edge.wall = time(NULL);
@@ -142,7 +150,7 @@ struct world_peer *world_call(struct world *w, size_t service, bool implicit)
 	p->session = session_new(&w->edge, &w->edge.plan->services[service], implicit, &p->at, &local);
 	snprintf(p->sid, sizeof(p->sid), "%s", p->session->sid);
 	stream_open_pipe(&p->session->client, &p->pipe, true);
-	stream_open_pipe(&p->stream, &p->pipe, false);
+	open_stream(p);
 	session_begin(p->session);
 	return p;
 }
@@ -160,9 +168,9 @@ struct world_peer *world_find(const struct world *w, bool client, unsigned numbe
 
 void world_say(struct world_peer *p, struct span text)
 {
-	/* The stream's own queue has a ceiling made for the gateway. */
-	p->stream.out.most = WORLD_GOT_MOST;
-	must(p->stream.open && buf_put(&p->stream.out, text));
+	must(p->stream.open);
+	/* What follows on the heels of a handshake goes through TLS. */
+	must(buf_put(p->tls != NULL ? &p->after_tls : &p->stream.out, text));
 }
 
 void world_say_raw(struct world_peer *p, struct span octets)
@@ -188,8 +196,14 @@ static bool begin_tls(struct world_peer *p)
 
 	if (p->tls == NULL || !stream_flushed(&p->stream) || !p->stream.open)
 		return false;
-	must(stream_start_tls(&p->stream, p->tls, &why));
+	/* The gateway may have hung up, or said more in clear: then this peer hangs up too. */
+	if (!stream_start_tls(&p->stream, p->tls, &why)) {
+		tls_conn_free(p->tls);
+		stream_close(&p->stream);
+	}
 	p->tls = NULL;
+	must(buf_put(&p->stream.out, buf_peek(&p->after_tls)));
+	buf_free(&p->after_tls);
 	return true;
 }
 
@@ -247,8 +261,8 @@ static bool say_bye(struct world_peer *p)
 {
 	enum world_bye bye = p->bye;
 
-	if (bye == WORLD_STAYS || !stream_flushed(&p->stream) || buf_used(&p->raw) > 0 ||
-	    p->stream.handshaking)
+	if (bye == WORLD_STAYS || p->tls != NULL || !stream_flushed(&p->stream) ||
+	    buf_used(&p->raw) > 0 || p->stream.handshaking)
 		return false;
 	p->bye = WORLD_STAYS;
 	switch (bye) {
@@ -461,6 +475,7 @@ static void free_peer(struct world_peer *p)
 	stream_pipe_free(&p->pipe);
 	buf_free(&p->got);
 	buf_free(&p->raw);
+	buf_free(&p->after_tls);
 	free(p);
 }
 

@@ -42,6 +42,7 @@ struct world_peer {
 	struct buf got;           /* plain octets that came and were not taken yet */
 	struct buf raw;           /* octets that leave below any TLS */
 	struct tls_conn *tls;     /* begins when what was said in clear has left */
+	struct buf after_tls;     /* said since, to leave when it has begun */
 	enum world_bye bye;
 	bool deaf;                /* reads nothing */
 	void *user;

@@ -20,7 +20,7 @@ static const struct kind {
 	struct test_pki_spec spec;
 } kinds[] = {
 	{ "mx", BY_CA, { .cn = "mx.example", .names = MX_NAMES } },
-	{ "wildcard", BY_CA, { .cn = "wildcard", .names = "DNS:*.example" } },
+	{ "wildcard", BY_CA, { .cn = "wildcard", .names = "DNS:*.mx.example" } },
 	{ "other-name", BY_CA, { .cn = "another.example", .names = "DNS:another.example" } },
 	{ "cn-only", BY_CA, { .cn = "mx.example" } },
 	{ "expired", BY_CA, { .cn = "mx.example", .names = MX_NAMES, .from = -9 * DAY, .until = -DAY } },
@@ -121,7 +121,7 @@ static struct tls_server *make_server(const char *cert, const char *profile)
 	static struct tls_ticket_ring tickets;
 	const struct test_pki *pki = pki_of(cert);
 	struct tls_profile settings;
-	struct tls_server_conf conf = { &settings, NULL, 1, "a peer of the tests", &tickets };
+	struct tls_server_conf conf = { &settings, NULL, 1, cert, &tickets };
 	struct tls_server *server;
 	struct tls_cert *read;
 	struct why why = { 0 };

@@ -2,7 +2,7 @@
  * end: none in the repository ever expires, and making them takes its time.
  *
  *   mx            names mx.example and 192.0.2.1 to .9, from the CA that ca.pem holds
- *   wildcard      *.example alone
+ *   wildcard      *.mx.example alone
  *   other-name    another.example
  *   cn-only       no SAN, mx.example in the common name
  *   expired, future, client-only (the purpose), self-signed, unknown-ca

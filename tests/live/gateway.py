@@ -137,9 +137,9 @@ class Gateway:
         found = self.log(since, **fields)
         return found if len(found) >= count else []
 
-    def session(self, client):
+    def session(self, client, seconds=6):
         """The closing line of this client's session."""
-        lines = self.wait_log(event="session-end", client=client.name)
+        lines = self.wait_log(seconds, event="session-end", client=client.name)
         assert lines, f"no session-end for {client.name}:\n{self.transcript()}"
         return lines[0]
 
@@ -228,6 +228,7 @@ def base_config(pki, upstream, host="127.0.0.1", **upstream_settings):
     return {
         "hostname": GW,
         "edges": 1,
+        "drain_timeout": "5s",
         "log": {"format": "json"},
         "certificates": {"gw": {"chain": cert.chain, "key": cert.key}},
         "upstreams": {"backend": {

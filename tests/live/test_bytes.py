@@ -33,9 +33,9 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def path(pki, tmp_path_factory):
-    """One gateway before an upstream with CHUNKING, and a service before one without."""
+    """One gateway before an upstream with CHUNKING, and a service before one that loses it."""
     with_bdat = Upstream(patience=60)
-    without = Upstream(caps=[c for c in CAPS if c != "CHUNKING"], patience=60)
+    without = Upstream(patience=60)
     config = base_config(pki, with_bdat)
     other = base_config(pki, without)
     config["upstreams"]["plain"] = other["upstreams"]["backend"]
@@ -48,12 +48,24 @@ def path(pki, tmp_path_factory):
         assert up.violations == []
 
 
+def offer_chunking(gw, up, service):
+    """The upstream has CHUNKING, and the gateway has seen it."""
+    up.caps = CAPS
+    with gw.connect(service) as c:
+        c.hello()
+        c.cmd("MAIL FROM:<a@client.example>", 250)
+
+
 def carry(path, way_out, send, params=""):
     gw, ways = path
     up, service = ways[way_out]
     before = len(up.messages)
     with gw.connect(service) as c:
-        c.hello()
+        if way_out == "DATA":
+            offer_chunking(gw, up, service)
+        assert b"CHUNKING" in c.hello().keywords
+        if way_out == "DATA":
+            up.caps = tuple(w for w in CAPS if w != "CHUNKING")
         c.envelope(params=params)
         reply = send(c)
         assert reply.code == 250, reply.raw

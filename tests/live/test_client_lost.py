@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateway import wait_until
-from peer import message, stuff
+from peer import Client, message, stuff
 from upstream import late
 
 
@@ -70,7 +70,7 @@ def test_FAULTS_01_client_vanishes_before_the_final_dot(plain, way, stage):
         bring_to(c, stage)
         act(c)
         session = gw.session(c)
-    assert up.settled()
+    assert up.settled(since=before)
     assert (len(up.messages), len(up.seen)) == (whole, seen)
     assert all(conn.dots == 0 for conn in up.connections[before:])
     assert session["outcome"] in ("client-closed", "client-cut", "client-reset", "tls-failed")
@@ -161,7 +161,6 @@ def test_FAULTS_03_half_close_after_a_whole_pipelined_session(upstream, gateway)
 def test_FAULTS_12_a_client_that_does_not_go_on(upstream, gateway, stage):
     up = upstream()
     gw = gateway(up, mx={"timeout_command": "1s"})
-    from peer import Client
     key = "listen_tls" if stage == "implicit handshake" else "listen"
     with Client(gw.address(key), timeout=10) as c:
         if stage in ("command", "drip", "handshake"):

@@ -49,15 +49,21 @@ def test_NEW_13_lookalike_in_data(upstream, gateway, name, piece):
     assert [t["outcome"] for t in gw.transactions(session)] == ["bad-body", "delivered"]
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one write"])
 @pytest.mark.parametrize("name", ["LF . CRLF", "CR alone", "NUL alone", "CRLF . LF"])
-def test_NEW_13_lookalike_in_bdat(upstream, gateway, name):
+def test_NEW_13_lookalike_in_bdat(upstream, gateway, name, together):
+    """Each chunk has its answer, the last one's is ours."""
     up = upstream()
     gw = gateway(up)
     body = b"Subject: x\r\n\r\nfirst" + LOOKALIKES[name] + SECOND
-    with gw.connect() as c:
+    with gw.connect(timeout=5) as c:
         c.hello()
         c.envelope()
-        replies = c.bdat(body[:20], body[20:])
+        if together:
+            replies = c.bdat(body[:20], body[20:])
+        else:
+            c.send(b"BDAT 20\r\n" + body[:20])
+            replies = [c.reply(), *c.bdat(body[20:])]
         assert replies[-1].raw.startswith(b"550 5.6.11 "), replies
         c.envelope()
         assert c.data(message()).code == 250

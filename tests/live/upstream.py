@@ -140,6 +140,7 @@ class Connection:
 
     def reset(self):
         self.sender, self.params, self.rcpts, self.chunks = None, "", [], None
+        self.chunk_refused = False
 
     @property
     def verbs(self):
@@ -307,8 +308,11 @@ class Connection:
             self.chunks += part
             self.body_octets += len(part)
             self.play("body", self.body_octets, lambda conn, n: None)
+        if self.chunk_refused:
+            self.say("503 5.5.1 a chunk was refused")  # RFC 3030 section 2
+            return
         if not last:
-            self.play("chunk", line, "250 2.0.0 chunk")
+            self.chunk_refused = self.play("chunk", line, "250 2.0.0 chunk") != 2
             return
         self.dots += 1
         self.commit("BDAT", self.chunks)
@@ -391,9 +395,9 @@ class Upstream:
         with self.changed:
             return self.changed.wait_for(truth, seconds)
 
-    def settled(self, seconds=10):
+    def settled(self, seconds=10, since=0):
         """All connections have ended."""
-        return self.wait(lambda: all(c.ended for c in self.connections), seconds)
+        return self.wait(lambda: all(c.ended for c in self.connections[since:]), seconds)
 
     @property
     def last(self):

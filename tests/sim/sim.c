@@ -30,7 +30,6 @@ const struct sim_plan sim_plans[] = {
 };
 const unsigned sim_plan_count = sizeof(sim_plans) / sizeof(sim_plans[0]);
 
-static struct plan *plans[sizeof(sim_plans) / sizeof(sim_plans[0])];
 static struct shared *shared;
 
 uint32_t sim_rand(struct sim_rand *r, uint32_t below)
@@ -106,11 +105,11 @@ static void hear_again(struct sim *s)
 static void play(struct sim *s, struct sim_client **clients, unsigned count)
 {
 	for (int round = 0; round < ROUNDS_MOST; round++) {
-		bool moved = run_clients(clients, count);
+		bool moved;
 
 		world_settle(&s->world);
+		moved = run_clients(clients, count);
 		moved |= run_upstreams(s);
-		world_settle(&s->world);
 		if (s->broken[0] != '\0')
 			return;
 		if (moved)
@@ -152,18 +151,33 @@ static void free_all(struct sim *s, struct sim_client **clients, unsigned count)
 		buf_free(&s->messages[i].content);
 }
 
+/* Made anew for each seed: what one run has learned (sessions of TLS) must not change the next. */
+static struct plan *make_plan(unsigned index)
+{
+	char wrong[1024];
+	struct plan *plan = world_plan(sim_plans[index].yaml, shared, wrong, sizeof(wrong));
+
+	if (plan == NULL) {
+		fprintf(stderr, "sim: plan \"%s\": %s\n", sim_plans[index].name, wrong);
+		exit(1);
+	}
+	return plan;
+}
+
 /* True where all laws held. */
 static bool run_seed(uint64_t seed, bool verbose)
 {
 	struct sim_client *clients[CLIENTS_MOST];
 	struct sim *s = mem_new(sizeof(*s));
+	struct plan *plan;
 	unsigned count;
 	bool fine;
 
 	s->seed = seed;
 	s->rand.state = seed * 0x2545f4914f6cdd1du;
 	s->plan = sim_rand(&s->rand, sim_plan_count);
-	world_init(&s->world, plans[s->plan], shared, seed);
+	plan = make_plan(s->plan);
+	world_init(&s->world, plan, shared, seed);
 	s->verbose = verbose;
 	set_wire(s);
 	sim_trace(s, "plan \"%s\", pieces of %zu, windows %zu and %zu", sim_plans[s->plan].name,
@@ -180,23 +194,9 @@ static bool run_seed(uint64_t seed, bool verbose)
 	if (!fine)
 		printf("seed %llu: %s\n", (unsigned long long)seed, s->broken);
 	free_all(s, clients, count);
+	plan_release(plan);
 	free(s);
 	return fine;
-}
-
-static void make_plans(void)
-{
-	char wrong[1024];
-
-	shared = shared_private();
-	tls_ticket_rotate(shared_tickets(shared));
-	for (unsigned i = 0; i < sim_plan_count; i++) {
-		plans[i] = world_plan(sim_plans[i].yaml, shared, wrong, sizeof(wrong));
-		if (plans[i] == NULL) {
-			fprintf(stderr, "sim: plan \"%s\": %s\n", sim_plans[i].name, wrong);
-			exit(1);
-		}
-	}
 }
 
 static int usage(void)
@@ -212,7 +212,8 @@ int main(int argc, char **argv)
 
 	if (argc != 1 && argc != 3)
 		return usage();
-	make_plans();
+	shared = shared_private();
+	tls_ticket_rotate(shared_tickets(shared));
 	if (argc == 3 && strcmp(argv[1], "-v") == 0)
 		return run_seed(strtoull(argv[2], NULL, 10), true) ? 0 : 1;
 	if (argc == 3) {
@@ -221,8 +222,6 @@ int main(int argc, char **argv)
 	}
 	for (uint64_t seed = first; seed < first + count && failed < 20; seed++)
 		failed += !run_seed(seed, false);
-	for (unsigned i = 0; i < sim_plan_count; i++)
-		plan_release(plans[i]);
 	shared_unmap(shared);
 	printf("%llu passed, %llu failed\n", (unsigned long long)(count - failed),
 	       (unsigned long long)failed);

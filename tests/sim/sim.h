@@ -37,6 +37,7 @@ struct sim {
 	unsigned plan;            /* index into sim_plans */
 	struct sim_message messages[SIM_MESSAGES];
 	unsigned message_count;
+	bool body_refused;        /* some upstream said 5xx to DATA or to a chunk */
 	char broken[512];         /* the first law that was broken */
 };
 

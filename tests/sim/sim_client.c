@@ -63,10 +63,17 @@ static void owe(struct sim_client *c, enum owed what)
 	c->owed[(c->owed_head + c->owed_count++) % OWED_MOST] = (unsigned char)what;
 }
 
+/* Who has left says no more. */
+static void put(struct sim_client *c, struct span octets)
+{
+	if (c->peer->stream.open && !c->peer->stream.close_when_flushed)
+		world_say(c->peer, octets);
+}
+
 static void say(struct sim_client *c, const char *text)
 {
 	sim_trace(c->sim, "C%u> %.70s", c->peer->number, text);
-	world_say(c->peer, span_str(text));
+	put(c, span_str(text));
 	c->commands++;
 }
 
@@ -96,6 +103,7 @@ static void say_junk(struct sim_client *c)
 
 static void say_hello(struct sim_client *c)
 {
+	c->offers_tls = c->offers_chunking = c->offers_pipelining = false;
 	if (sim_chance(&c->rand, 5)) {
 		say(c, "HELO c.example\r\n");
 		owe(c, OWED_ANY);
@@ -194,7 +202,7 @@ static void put_stuffed(struct sim_client *c, struct span content)
 		must(buf_put(&out, span_of(content.at + i, 1)));
 		start = content.at[i] == '\n' && i > 0 && content.at[i - 1] == '\r';
 	}
-	world_say(c->peer, buf_peek(&out));
+	put(c, buf_peek(&out));
 	buf_free(&out);
 }
 
@@ -222,7 +230,7 @@ static void say_data(struct sim_client *c)
 	}
 	put_stuffed(c, content);
 	/* A bare end before the dot is read as one that is not at a line's beginning. */
-	world_say(c->peer, span_ends_nocase(content, SPAN("\r\n")) ? SPAN(".\r\n") : SPAN("\r\n.\r\n"));
+	put(c, span_ends_nocase(content, SPAN("\r\n")) ? SPAN(".\r\n") : SPAN("\r\n.\r\n"));
 	if (!span_ends_nocase(content, SPAN("\r\n")))
 		c->message->sound = false;
 	sim_trace(c->sim, "C%u> (message %u, %zu octets)", c->peer->number, c->message->id, content.len);
@@ -245,12 +253,12 @@ static void say_chunk(struct sim_client *c)
 
 	snprintf(text, sizeof(text), "BDAT %zu%s\r\n", piece.len, last ? " LAST" : "");
 	say(c, text);
-	if (sim_chance(&c->rand, 5)) {
-		world_say(c->peer, span_first(piece, piece.len / 2));
+	if (piece.len > 0 && sim_chance(&c->rand, 5)) {
+		put(c, span_first(piece, piece.len / 2));
 		leave(c, (enum world_bye)(WORLD_FIN + sim_rand(&c->rand, 4)));
 		return;
 	}
-	world_say(c->peer, piece);
+	put(c, piece);
 	c->sent_content += piece.len;
 	owe(c, last ? OWED_FINAL : OWED_CHUNK);
 	if (last)

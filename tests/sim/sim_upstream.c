@@ -1,6 +1,7 @@
 #include "sim/sim.h"
 
 #include "base/must.h"
+#include "edge/session.h"
 #include "harness/world_tls.h"
 
 #include <stdio.h>
@@ -8,30 +9,30 @@
 #include <string.h>
 
 /* The one thing, at the most, that goes wrong on a connection, beside refusals by chance. */
-enum fault_kind {
-	FAULT_FINE,
-	FAULT_GREET_421, FAULT_GREET_554, FAULT_GREET_GARBAGE, FAULT_NO_GREETING,
-	FAULT_LOST,         /* after so many commands: FIN, RST ... */
-	FAULT_SILENT,       /* after so many commands, for ever */
-	FAULT_GARBAGE,      /* for a reply */
-	FAULT_MIXED,        /* two codes in one reply */
-	FAULT_UNASKED,      /* a second reply behind the first */
-	FAULT_421,          /* to some command */
-	FAULT_EARLY_REFUSAL, FAULT_EARLY_OK, /* in the middle of a body */
-	FAULT_LOST_IN_BODY,
-	FAULT_LOST_AFTER_DOT, /* committed or not, and no answer */
-	FAULT_INJECT,       /* behind 220 to STARTTLS */
-	FAULT_TLS_GARBAGE,  /* instead of a handshake */
-	FAULT_CAPS_LOST,    /* offers less than others do */
-	FAULT_SLOW,         /* each reply takes its time */
-	FAULT_DEAF,         /* reads nothing for a while */
-	FAULT_LAST,
+enum sim_fault {
+	SIM_FINE,
+	SIM_GREET_421, SIM_GREET_554, SIM_GREET_GARBAGE, SIM_NO_GREETING,
+	SIM_LOST,         /* after so many commands: FIN, RST ... */
+	SIM_SILENT,       /* after so many commands, for ever */
+	SIM_GARBAGE,      /* for a reply */
+	SIM_MIXED,        /* two codes in one reply */
+	SIM_UNASKED,      /* a second reply behind the first */
+	SIM_421,          /* to some command */
+	SIM_EARLY_REFUSAL, SIM_EARLY_OK, /* in the middle of a body */
+	SIM_LOST_IN_BODY,
+	SIM_LOST_AFTER_DOT, /* committed or not, and no answer */
+	SIM_INJECT,       /* behind 220 to STARTTLS */
+	SIM_TLS_GARBAGE,  /* instead of a handshake */
+	SIM_CAPS_LOST,    /* offers less than others do */
+	SIM_SLOW,         /* each reply takes its time */
+	SIM_DEAF,         /* reads nothing for a while */
+	SIM_LAST,
 };
 
-struct upstream {
+struct sim_upstream {
 	struct sim *sim;
 	struct sim_rand rand;
-	enum fault_kind fault;
+	enum sim_fault fault;
 	unsigned fault_at;      /* command */
 	unsigned commands;
 	bool starttls, tls, greeted, dead, chunking;
@@ -48,7 +49,7 @@ struct upstream {
 	bool owes_bye;
 };
 
-static bool chance(struct upstream *u, unsigned percent)
+static bool chance(struct sim_upstream *u, unsigned percent)
 {
 	return sim_chance(&u->rand, percent);
 }
@@ -57,11 +58,11 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 {
 	static const char *const certs[] = { "mx", "mx", "mx", "mx", "expired", "unknown-ca", "other-name" };
 	struct sim *s = (struct sim *)w;
-	struct upstream *u = mem_new(sizeof(*u));
+	struct sim_upstream *u = mem_new(sizeof(*u));
 
 	u->sim = s;
 	u->rand.state = s->rand.state ^ ((uint64_t)p->number << 33) ^ 0x9e37;
-	u->fault = chance(u, 50) ? FAULT_FINE : (enum fault_kind)sim_rand(&u->rand, FAULT_LAST);
+	u->fault = chance(u, 50) ? SIM_FINE : (enum sim_fault)sim_rand(&u->rand, SIM_LAST);
 	u->fault_at = sim_rand(&u->rand, 9);
 	u->starttls = chance(u, 80);
 	u->chunking = chance(u, 70);
@@ -71,7 +72,7 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 	buf_init(&u->content, 1024 * 1024);
 	buf_init(&u->later, 1024 * 1024);
 	p->user = u;
-	p->deaf = u->fault == FAULT_DEAF && chance(u, 50);
+	p->deaf = u->fault == SIM_DEAF && chance(u, 50);
 	sim_trace(s, "U%u is called, fault %d", p->number, u->fault);
 	if (chance(u, 4))
 		return WORLD_REFUSED;
@@ -80,7 +81,7 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 
 void sim_upstream_free(struct world_peer *p)
 {
-	struct upstream *u = p->user;
+	struct sim_upstream *u = p->user;
 
 	if (u == NULL)
 		return;
@@ -90,28 +91,28 @@ void sim_upstream_free(struct world_peer *p)
 	p->user = NULL;
 }
 
-static void die(struct world_peer *p, struct upstream *u)
+static void die(struct world_peer *p, struct sim_upstream *u)
 {
 	u->dead = true;
 	sim_trace(u->sim, "U%u goes away", p->number);
 	world_bye(p, (enum world_bye)(WORLD_FIN + sim_rand(&u->rand, 4)));
 }
 
-static void say(struct world_peer *p, struct upstream *u, const char *text)
+static void say(struct world_peer *p, struct sim_upstream *u, const char *text)
 {
 	sim_trace(u->sim, "U%u> %.70s", p->number, text);
-	if (u->fault == FAULT_SLOW && chance(u, 50)) {
+	if (u->fault == SIM_SLOW && chance(u, 50)) {
 		must(buf_put(&u->later, span_str(text)));
 		u->at = u->sim->world.edge.now + 1000 * (1 + (msec)sim_rand(&u->rand, 100));
 	} else if (buf_used(&u->later) > 0) {
 		must(buf_put(&u->later, span_str(text)));
-	} else if (p->stream.open) {
+	} else if (p->stream.open && !p->stream.close_when_flushed) {
 		world_say(p, span_str(text));
 	}
 }
 
 /* A refusal of some kind, by chance; else `fine`. */
-static int answer(struct world_peer *p, struct upstream *u, const char *fine)
+static int answer(struct world_peer *p, struct sim_upstream *u, const char *fine)
 {
 	static const char *const refusals[] = {
 		"450 4.2.1 busy\r\n", "550 5.1.1 no such user\r\n", "550-5.7.1 not\r\n550 5.7.1 you\r\n",
@@ -123,10 +124,10 @@ static int answer(struct world_peer *p, struct upstream *u, const char *fine)
 	return atoi(text);
 }
 
-static void say_ehlo(struct world_peer *p, struct upstream *u)
+static void say_ehlo(struct world_peer *p, struct sim_upstream *u)
 {
 	char text[512];
-	bool poor = u->fault == FAULT_CAPS_LOST;
+	bool poor = u->fault == SIM_CAPS_LOST;
 
 	snprintf(text, sizeof(text), "250-u.example\r\n%s%s%s250-8BITMIME\r\n250 SIZE 30000\r\n",
 		 poor && chance(u, 50) ? "" : "250-PIPELINING\r\n",
@@ -136,19 +137,19 @@ static void say_ehlo(struct world_peer *p, struct upstream *u)
 	say(p, u, text);
 }
 
-static void grant_tls(struct world_peer *p, struct upstream *u)
+static void grant_tls(struct world_peer *p, struct sim_upstream *u)
 {
 	if (chance(u, 10)) {
 		say(p, u, "454 4.7.0 not now\r\n");
 		return;
 	}
 	world_say(p, SPAN("220 go\r\n"));
-	if (u->fault == FAULT_INJECT) {
+	if (u->fault == SIM_INJECT) {
 		world_say(p, SPAN("250-u.example\r\n250 PIPELINING\r\n250 2.1.0 injected\r\n"));
 		u->dead = true;
 		return;
 	}
-	if (u->fault == FAULT_TLS_GARBAGE) {
+	if (u->fault == SIM_TLS_GARBAGE) {
 		u->dead = true;
 		world_say(p, SPAN("this is no TLS at all, is it?\r\n"));
 		return;
@@ -160,7 +161,7 @@ static void grant_tls(struct world_peer *p, struct upstream *u)
 
 /* --- the laws that can be seen from here --- */
 
-static void check_mail(struct upstream *u)
+static void check_mail(struct sim_upstream *u)
 {
 	const struct sim_plan *plan = &sim_plans[u->sim->plan];
 
@@ -170,7 +171,7 @@ static void check_mail(struct upstream *u)
 		sim_break(u->sim, "law 6: MAIL came to a host whose certificate is %s", u->cert);
 }
 
-static void check_line(struct upstream *u, struct span line)
+static void check_line(struct sim_upstream *u, struct span line)
 {
 	for (size_t i = 0; i < line.len; i++) {
 		if (line.at[i] == '\0' || line.at[i] == '\n' || line.at[i] == '\r')
@@ -182,18 +183,18 @@ static void check_line(struct upstream *u, struct span line)
 
 /* --- the message --- */
 
-static void end_of_message(struct world_peer *p, struct upstream *u)
+static void end_of_message(struct world_peer *p, struct sim_upstream *u)
 {
 	struct sim_message *m = sim_message_of(u->sim, buf_peek(&u->content));
 	bool takes;
 
 	u->body = false;
 	u->mail = false;
-	if (u->fault == FAULT_LOST_AFTER_DOT) {
+	if (u->fault == SIM_LOST_AFTER_DOT) {
 		if (chance(u, 50))
 			sim_commit(u->sim, buf_peek(&u->content), false);
 		die(p, u);
-	} else if (u->fault == FAULT_SILENT && chance(u, 50)) {
+	} else if (u->fault == SIM_SILENT && chance(u, 50)) {
 		u->dead = true;
 	} else {
 		int code = answer(p, u, "250 2.0.0 taken\r\n");
@@ -207,29 +208,45 @@ static void end_of_message(struct world_peer *p, struct upstream *u)
 	buf_free(&u->content);
 }
 
-static bool early(struct world_peer *p, struct upstream *u)
+/* 2xx before the end. Where the gateway has already sent all of the message it can't know that, and the
+ * word of the upstream counts; otherwise it must not be believed. */
+static void early_ok(struct world_peer *p, struct sim_upstream *u)
 {
-	if ((u->fault != FAULT_EARLY_REFUSAL && u->fault != FAULT_EARLY_OK &&
-	     u->fault != FAULT_LOST_IN_BODY) || buf_used(&u->content) < u->early_at)
+	struct sim_message *m = sim_message_of(u->sim, buf_peek(&u->content));
+	const struct session *s = u->sim->world.edge.sessions;
+
+	while (s != NULL && strcmp(s->sid, p->sid) != 0)
+		s = s->next;
+	if (m != NULL && s != NULL && s->txn != NULL && s->txn->dot_sent &&
+	    stream_flushed(&s->leg->stream))
+		m->said++;
+	say(p, u, "250 2.0.0 taken already\r\n");
+}
+
+static bool early(struct world_peer *p, struct sim_upstream *u)
+{
+	if ((u->fault != SIM_EARLY_REFUSAL && u->fault != SIM_EARLY_OK &&
+	     u->fault != SIM_LOST_IN_BODY) || buf_used(&u->content) < u->early_at)
 		return false;
-	if (u->fault == FAULT_LOST_IN_BODY) {
+	if (u->fault == SIM_LOST_IN_BODY) {
 		die(p, u);
 		return true;
 	}
-	if (u->fault == FAULT_EARLY_REFUSAL) {
+	if (u->fault == SIM_EARLY_REFUSAL) {
 		struct sim_message *m = sim_message_of(u->sim, buf_peek(&u->content));
 
 		if (m != NULL)
 			m->upstream_code = 554;
+		u->sim->body_refused |= m == NULL;
 		say(p, u, "554 5.6.0 enough\r\n");
 	} else {
-		say(p, u, "250 2.0.0 taken already\r\n");
+		early_ok(p, u);
 	}
 	u->dead = true;
 	return true;
 }
 
-static void take_body_line(struct world_peer *p, struct upstream *u, struct span line)
+static void take_body_line(struct world_peer *p, struct sim_upstream *u, struct span line)
 {
 	if (line.len == 1 && line.at[0] == '.') {
 		end_of_message(p, u);
@@ -243,26 +260,26 @@ static void take_body_line(struct world_peer *p, struct upstream *u, struct span
 
 /* --- commands --- */
 
-static bool goes_wrong(struct world_peer *p, struct upstream *u)
+static bool goes_wrong(struct world_peer *p, struct sim_upstream *u)
 {
 	if (u->commands != u->fault_at)
 		return false;
 	switch (u->fault) {
-	case FAULT_LOST:
+	case SIM_LOST:
 		die(p, u);
 		return true;
-	case FAULT_SILENT:
+	case SIM_SILENT:
 		u->dead = true;
 		return true;
-	case FAULT_GARBAGE:
+	case SIM_GARBAGE:
 		say(p, u, "what?\r\n");
 		u->dead = true;
 		return true;
-	case FAULT_MIXED:
+	case SIM_MIXED:
 		say(p, u, "250-yes\r\n550 no\r\n");
 		u->dead = true;
 		return true;
-	case FAULT_421:
+	case SIM_421:
 		say(p, u, "421 4.3.2 closing\r\n");
 		die(p, u);
 		return true;
@@ -271,7 +288,7 @@ static bool goes_wrong(struct world_peer *p, struct upstream *u)
 	}
 }
 
-static void on_bdat(struct world_peer *p, struct upstream *u, struct span args)
+static void on_bdat(struct world_peer *p, struct sim_upstream *u, struct span args)
 {
 	struct span number = span_cut(&args, ' ');
 
@@ -286,7 +303,7 @@ static void on_bdat(struct world_peer *p, struct upstream *u, struct span args)
 	(void)p;
 }
 
-static void on_data(struct world_peer *p, struct upstream *u)
+static void on_data(struct world_peer *p, struct sim_upstream *u)
 {
 	u->body = false;
 	if (!u->mail || u->rcpts == 0) {
@@ -297,13 +314,15 @@ static void on_data(struct world_peer *p, struct upstream *u)
 			return;
 		}
 		say(p, u, "554 5.5.1 no valid recipients\r\n");
+		u->sim->body_refused = true;
 		return;
 	}
 	u->body = answer(p, u, "354 go\r\n") == 354;
+	u->sim->body_refused |= !u->body;
 	buf_free(&u->content);
 }
 
-static void on_command(struct world_peer *p, struct upstream *u, struct span line)
+static void on_command(struct world_peer *p, struct sim_upstream *u, struct span line)
 {
 	struct span args = line, verb = span_cut(&args, ' ');
 
@@ -339,25 +358,32 @@ static void on_command(struct world_peer *p, struct upstream *u, struct span lin
 	} else {
 		sim_break(u->sim, "the upstream got a command that the gateway does not speak: %.60s", line.at);
 	}
-	if (u->fault == FAULT_UNASKED && u->commands == u->fault_at && !u->dead)
+	if (u->fault == SIM_UNASKED && u->commands == u->fault_at && !u->dead)
 		say(p, u, "250 2.0.0 and another\r\n");
 }
 
-static void end_of_chunk(struct world_peer *p, struct upstream *u)
+static void refuse_chunk(struct sim_upstream *u)
+{
+	u->mail = false;
+	u->sim->body_refused = true;
+}
+
+static void end_of_chunk(struct world_peer *p, struct sim_upstream *u)
 {
 	u->chunk = false;
 	if (!u->mail || u->rcpts == 0) {
 		say(p, u, "503 5.5.1 no valid recipients\r\n");
+		u->sim->body_refused = true;
 		buf_free(&u->content);
 		return;
 	}
 	if (u->chunk_last)
 		end_of_message(p, u);
 	else if (answer(p, u, "250 2.0.0 chunk\r\n") != 250)
-		u->mail = false;
+		refuse_chunk(u);
 }
 
-static bool take_chunk(struct world_peer *p, struct upstream *u)
+static bool take_chunk(struct world_peer *p, struct sim_upstream *u)
 {
 	struct span some = span_first(buf_peek(&p->got), (size_t)u->chunk_left);
 
@@ -371,7 +397,7 @@ static bool take_chunk(struct world_peer *p, struct upstream *u)
 	return some.len > 0 || u->chunk_left == 0;
 }
 
-static bool take_line(struct world_peer *p, struct upstream *u)
+static bool take_line(struct world_peer *p, struct sim_upstream *u)
 {
 	struct span all = buf_peek(&p->got);
 	size_t end = span_find(all, '\n');
@@ -393,21 +419,21 @@ static bool take_line(struct world_peer *p, struct upstream *u)
 	return true;
 }
 
-static void greet(struct world_peer *p, struct upstream *u)
+static void greet(struct world_peer *p, struct sim_upstream *u)
 {
 	u->greeted = true;
 	switch (u->fault) {
-	case FAULT_GREET_421:
+	case SIM_GREET_421:
 		say(p, u, "421 4.3.2 not now\r\n");
 		die(p, u);
 		break;
-	case FAULT_GREET_554:
+	case SIM_GREET_554:
 		say(p, u, "554 5.3.2 no\r\n");
 		break;
-	case FAULT_GREET_GARBAGE:
+	case SIM_GREET_GARBAGE:
 		world_say(p, span_of("SSH-2.0-\0\r\n", 11));
 		break;
-	case FAULT_NO_GREETING:
+	case SIM_NO_GREETING:
 		u->dead = true;
 		break;
 	default:
@@ -416,14 +442,14 @@ static void greet(struct world_peer *p, struct upstream *u)
 	}
 }
 
-static bool speak_later(struct world_peer *p, struct upstream *u)
+static bool speak_later(struct world_peer *p, struct sim_upstream *u)
 {
 	msec now = u->sim->world.edge.now;
 
 	if (u->at > now)
 		return false;
 	u->at = MSEC_NEVER;
-	if (p->stream.open && p->stream.tls == NULL ? p->tls == NULL : p->stream.open)
+	if (p->stream.open && !p->stream.close_when_flushed)
 		world_say(p, buf_peek(&u->later));
 	buf_free(&u->later);
 	return true;
@@ -431,7 +457,7 @@ static bool speak_later(struct world_peer *p, struct upstream *u)
 
 msec sim_upstream_next(const struct world_peer *p)
 {
-	const struct upstream *u = p->user;
+	const struct sim_upstream *u = p->user;
 
 	if (u == NULL || !p->stream.open)
 		return MSEC_NEVER;
@@ -440,7 +466,7 @@ msec sim_upstream_next(const struct world_peer *p)
 
 bool sim_upstream_run(struct sim *s, struct world_peer *p)
 {
-	struct upstream *u = p->user;
+	struct sim_upstream *u = p->user;
 	bool moved;
 
 	if (u == NULL || !p->stream.open || p->fate != WORLD_ACCEPTED)
