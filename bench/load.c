@@ -268,12 +268,14 @@ static void hold_loop(void)
 	}
 }
 
+/* A copy is kept: OpenSSL marks the session of a connection that ends without close_notify as one that
+ * can't be resumed, and the one it gives here is the connection's own. */
 static int on_ticket(SSL *ssl, SSL_SESSION *session)
 {
 	(void)ssl;
 	SSL_SESSION_free(load.ticket);
-	load.ticket = session;
-	return 1;
+	load.ticket = SSL_SESSION_dup(session);
+	return 0;
 }
 
 int main(int argc, char **argv)

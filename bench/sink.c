@@ -287,6 +287,7 @@ static void run(struct guest *g)
 		bool shaking = g->wire.state == WIRE_SHAKING;
 
 		moved = wire_fill(&g->wire);
+		moved |= wire_flush(&g->wire);
 		if (shaking && g->wire.state == WIRE_OPEN)
 			secured(g);
 		while (take(g))

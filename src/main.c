@@ -17,6 +17,7 @@
  * edge/leg.c. To follow a start: proc/master.c, proc/generation.c, proc/crew.c, proc/child.c,
  * edge/edge_main.c. */
 #include "base/log.h"
+#include "ctl/ctl_authority.h"
 #include "ctl/ctl_check.h"
 #include "ctl/ctl_schema.h"
 #include "ctl/ctl_sink.h"
@@ -37,6 +38,8 @@ static const struct {
 } commands[] = {
 	{ "run",     master_run,  "run -c FILE        the service, in the foreground" },
 	{ "check",   ctl_check,   "check -c FILE      all that is wrong with the configuration; -T prints the settings" },
+	{ "authority", ctl_authority,
+	  "authority init DIR a certificate authority for interception, and one that nobody trusts" },
 	{ "schema",  ctl_schema,  "schema             the JSON Schema of the configuration, for editors" },
 	{ "sink",    ctl_sink,    "sink ...           a small SMTP server that keeps what it gets, for trials" },
 	{ "version", ctl_version, "version" },

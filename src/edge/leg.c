@@ -48,7 +48,7 @@ void leg_where(const struct leg *l, char text[ADDR_TEXT_MOST])
 
 const char *leg_host(const struct leg *l)
 {
-	return l->try_count > 0 ? here(l)->host->name : "";
+	return l->try_count > 0 && here(l)->host != NULL ? here(l)->host->name : "";
 }
 
 static void log_try(const struct leg *l, const char *event, const struct why *why)
@@ -135,7 +135,7 @@ static void begin_tls(struct leg *l)
 	leg_where(l, where);
 	snprintf(key, sizeof(key), "%s %s %u", where, need_level_name(l->need.level),
 		 l->need.min_bits);
-	tls = tls_conn_connect(l->up->plan->tls, here(l)->host->name, key);
+	tls = tls_conn_connect(l->up->plan->tls, leg_host(l), key);
 	if (!stream_start_tls(&l->stream, tls, &why)) {
 		tls_conn_free(tls);
 		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
@@ -149,6 +149,11 @@ static void connected(struct leg *l)
 {
 	l->ms_connect = l->edge->now - l->began;
 	edge_count(l->edge, COUNT_UPSTREAM_CONNECTS, 1);
+	if (l->bare) {
+		l->ms_ready = l->ms_connect;
+		enter(l, LEG_READY);
+		return;
+	}
 	smtp_reply_reader_free(&l->reader);
 	smtp_reply_reader_init(&l->reader);
 	smtp_client_init(&l->client, l->session->service->hostname, settings(l)->implicit);
@@ -176,7 +181,18 @@ static void begin_try(struct leg *l)
 	}
 }
 
-struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need)
+/* Who is called: in transparent mode the one that the client called, and nobody else. */
+static unsigned find_tries(struct leg *l)
+{
+	const struct session *s = l->session;
+
+	if (s->target.len == 0)
+		return upstream_order(l->up, s->edge->now, l->tries);
+	l->tries[0] = (struct upstream_try){ .host = NULL, .addr = s->target };
+	return 1;
+}
+
+static struct leg *new_leg(struct session *s, struct upstream *up, struct tls_need need, bool bare)
 {
 	struct leg *l = mem_new(sizeof(*l));
 
@@ -184,15 +200,26 @@ struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need
 	l->session = s;
 	l->up = up;
 	l->need = need;
+	l->bare = bare;
 	l->began = s->edge->now;
 	stream_init(&l->stream);
 	smtp_reply_reader_init(&l->reader);
-	l->try_count = upstream_order(up, s->edge->now, l->tries);
+	l->try_count = find_tries(l);
 	if (l->try_count == 0)
 		give_up(l);
 	else
 		begin_try(l);
 	return l;
+}
+
+struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need)
+{
+	return new_leg(s, up, need, false);
+}
+
+struct leg *leg_new_bare(struct session *s, struct upstream *up)
+{
+	return new_leg(s, up, (struct tls_need){ .level = NEED_NONE }, true);
 }
 
 void leg_free(struct leg *l)

@@ -41,6 +41,7 @@ struct leg {
 	struct tls_need need;
 	struct upstream_try tries[UPSTREAM_TRIES];
 	unsigned try_count, try_now;
+	bool bare;            /* ready as soon as it is connected: two others speak through it */
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
 	bool transaction;     /* MAIL was sent and neither a final reply nor RSET has ended it */
 	struct stream stream;
@@ -58,6 +59,8 @@ struct leg {
 
 /* Begins to connect at once. Never NULL; may be LEG_FAILED already. */
 struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need);
+/* To the session's own target alone, without a word of ours (mode_watch, mode_tunnel). */
+struct leg *leg_new_bare(struct session *s, struct upstream *up);
 void leg_free(struct leg *l);
 
 /* As session_run: true where something moved. */

@@ -522,7 +522,7 @@ static bool client_was_cut(struct session *s)
 	return true;
 }
 
-bool mode_terminate_step(struct session *s)
+static bool step(struct session *s)
 {
 	bool moved;
 
@@ -541,11 +541,15 @@ bool mode_terminate_step(struct session *s)
 	return moved;
 }
 
-void mode_terminate_late(struct session *s)
+static void late(struct session *s)
 {
 	struct why why;
 
 	why_set(&why, FAULT_PEER, stream_flushed(&s->leg->stream) ?
 		"the upstream did not reply in time" : "the upstream did not read in time");
 	terminate_lost(s, &why);
+	/* The client was kept waiting; its own time begins now. */
+	session_wait_anew(s);
 }
+
+const struct mode mode_terminate = { "terminate", step, late };

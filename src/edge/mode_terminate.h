@@ -8,15 +8,11 @@
 #ifndef EDGE_MODE_TERMINATE_H
 #define EDGE_MODE_TERMINATE_H
 
-#include "edge/session.h"
+#include "edge/mode.h"
 
 /* Room in the client's queue of replies that must be there before anything is read that
  * will be answered: the longest reply an upstream can give, and a line of ours. */
 #define TERMINATE_REPLY_ROOM (TXN_THEIRS_MOST + SMTP_LINE_MOST)
-
-bool mode_terminate_step(struct session *s);
-/* The upstream has let its limit pass without a reply, or without reading. */
-void mode_terminate_late(struct session *s);
 
 /* --- between the files of this mode --- */
 

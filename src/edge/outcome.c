@@ -20,6 +20,12 @@ static const struct {
 	[OUTCOME_NO_UPSTREAM] = { "no-upstream", FAULT_PEER },
 	[OUTCOME_UPSTREAM_421] = { "upstream-421", FAULT_PEER },
 	[OUTCOME_DRAINED] = { "drained", FAULT_NONE },
+	[OUTCOME_SERVER_CLOSED] = { "server-closed", FAULT_NONE },
+	[OUTCOME_SERVER_RESET] = { "server-reset", FAULT_PEER },
+	[OUTCOME_UNREACHABLE] = { "unreachable", FAULT_PEER },
+	[OUTCOME_LOOP] = { "loop", FAULT_POLICY },
+	[OUTCOME_STRIPPED] = { "stripped", FAULT_POLICY },
+	[OUTCOME_FAULT] = { "fault", FAULT_PEER },
 };
 
 static const char *const txn_outcomes[TXN_MOST] = {

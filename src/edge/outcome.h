@@ -23,6 +23,12 @@ enum outcome {
 	OUTCOME_NO_UPSTREAM,      /* nothing known of the upstream at EHLO */
 	OUTCOME_UPSTREAM_421,     /* the upstream said 421, and so did we */
 	OUTCOME_DRAINED,
+	OUTCOME_SERVER_CLOSED,    /* transparent: the server ended first */
+	OUTCOME_SERVER_RESET,
+	OUTCOME_UNREACHABLE,      /* transparent: the client's destination */
+	OUTCOME_LOOP,             /* transparent: the client called ourselves */
+	OUTCOME_STRIPPED,         /* the client left after an EHLO reply without its STARTTLS (SPEC MC-2) */
+	OUTCOME_FAULT,            /* what was read along with can't be passed on */
 	OUTCOME_MOST,
 };
 

@@ -15,6 +15,8 @@ enum phase {
 	PHASE_BODY,     /* the message, or a chunk of it, is on its way */
 	PHASE_DISCARD,  /* a body that was refused is read to its end */
 	PHASE_FINAL,    /* the message is whole: the upstream's word */
+	PHASE_WATCH,    /* two others speak SMTP through us */
+	PHASE_TUNNEL,   /* ... or TLS, or whatever it is */
 	PHASE_CLOSING,  /* our last words are leaving */
 	PHASE_ENDED,
 	PHASE_MOST,
@@ -25,6 +27,7 @@ enum phase_limit {
 	PHASE_LIMIT_NONE,    /* the upstream's limits hold instead */
 	PHASE_LIMIT_COMMAND, /* service.timeout_command since the phase began */
 	PHASE_LIMIT_DATA,    /* service.timeout_data since the client's bytes last moved */
+	PHASE_LIMIT_IDLE,    /* service.timeout_command since bytes last moved either way */
 	PHASE_LIMIT_LINGER,  /* a few seconds */
 };
 

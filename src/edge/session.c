@@ -1,7 +1,7 @@
 #include "edge/session.h"
 
 #include "base/must.h"
-#include "edge/mode_terminate.h"
+#include "edge/mode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +44,7 @@ struct session *session_new(struct edge *e, const struct plan_service *service, 
 	struct session *s = mem_new(sizeof(*s));
 
 	s->edge = e;
+	s->mode = &mode_terminate;
 	s->service = service;
 	s->plan = plan_hold(e->plan);
 	s->implicit = implicit;
@@ -320,7 +321,9 @@ static bool step(struct session *s)
 	case PHASE_BODY:
 	case PHASE_DISCARD:
 	case PHASE_FINAL:
-		return mode_terminate_step(s);
+	case PHASE_WATCH:
+	case PHASE_TUNNEL:
+		return s->mode->step(s);
 	case PHASE_START:
 	case PHASE_ENDED:
 	case PHASE_MOST:
@@ -398,12 +401,29 @@ static bool blocked_by_upstream(const struct session *s)
 	return s->leg != NULL && s->leg->state == LEG_READY && !stream_flushed(&s->leg->stream);
 }
 
+static msec later(msec a, msec b)
+{
+	return a > b ? a : b;
+}
+
 static msec data_deadline(const struct session *s)
 {
-	msec moved = s->client.moved_at > s->phase_since ? s->client.moved_at : s->phase_since;
+	msec moved = later(s->client.moved_at, s->phase_since);
 
+	/* What the upstream has taken at last the client could not send on before. */
+	if (s->leg != NULL)
+		moved = later(moved, s->leg->stream.moved_at);
 	/* Who keeps whom waiting? A body that the upstream does not take is its fault. */
 	return blocked_by_upstream(s) ? MSEC_NEVER : moved + s->service->conf->timeout_data;
+}
+
+static msec idle_deadline(const struct session *s)
+{
+	msec moved = later(s->client.moved_at, s->phase_since);
+
+	if (s->leg != NULL)
+		moved = later(moved, s->leg->stream.moved_at);
+	return moved + s->service->conf->timeout_command;
 }
 
 static msec phase_deadline(const struct session *s)
@@ -413,6 +433,8 @@ static msec phase_deadline(const struct session *s)
 		return s->phase_since + s->service->conf->timeout_command;
 	case PHASE_LIMIT_DATA:
 		return data_deadline(s);
+	case PHASE_LIMIT_IDLE:
+		return idle_deadline(s);
 	case PHASE_LIMIT_LINGER:
 		return s->phase_since + LINGER_MSEC;
 	case PHASE_LIMIT_NONE:
@@ -461,7 +483,7 @@ void session_tick(struct session *s)
 
 	if (s->leg != NULL && now >= leg_deadline(s->leg)) {
 		if (s->leg->state == LEG_READY)
-			mode_terminate_late(s);
+			s->mode->late(s);
 		else
 			leg_timeout(s->leg);
 	}

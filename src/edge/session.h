@@ -15,12 +15,16 @@
 #define SESSION_TURNS 32
 #define SESSION_SID 12
 
+struct mode;
+
 struct session {
 	struct edge *edge;
+	const struct mode *mode;
 	const struct plan_service *service;
 	struct plan *plan;               /* held: its settings stay to the end (GC-10) */
 	char sid[SESSION_SID + 1];
 	struct addr peer, local;
+	struct addr target;              /* transparent mode: whom the client called; len 0: nobody else */
 	bool implicit;                   /* TLS from the first byte */
 	bool counted;                    /* shared_enter said yes */
 	struct stream client;

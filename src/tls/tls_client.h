@@ -16,7 +16,9 @@ struct tls_client_conf {
 	struct span ca;           /* PEM; empty: the system's roots (tls_roots.h) */
 	const char *const *names; /* that the certificate may have (SAN only, RFC 9525) */
 	size_t name_count;        /* 0: the host name or address that is connected to */
-	struct span crl;          /* PEM, one or more; empty: none are looked at */
+	/* PEM, one or more; empty: none are looked at. They say whether the leaf is revoked. One that is out of date,
+	 * or signed by another, makes the certificate a bad one; none of its issuer does not. */
+	struct span crl;
 	struct tls_cert *cert;    /* our client certificate, not taken; NULL: none */
 };
 

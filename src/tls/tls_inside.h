@@ -106,7 +106,6 @@ struct tls_client {
 	int64_t now; /* 0: the wall clock; else it stands still here (tests) */
 	enum tls_ocsp ocsp;
 	STACK_OF(X509_CRL) *crls; /* NULL: none are looked at */
-	bool partial_chain;       /* what `ca` names is trusted, root or not */
 	struct tls_session_cache sessions;
 };
 

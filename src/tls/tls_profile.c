@@ -1,5 +1,6 @@
 #include "tls/tls_profile.h"
 
+#include "base/buf.h"
 #include "base/must.h"
 #include "tls/tls_inside.h"
 
@@ -27,6 +28,9 @@
 /* OpenSSL's own default since 3.2, whatever an openssl.cnf says: keys and signatures of 112
  * bits and up. A list with @SECLEVEL in it overrides it. */
 #define SECURITY_LEVEL 2
+
+/* Every cipher that an OpenSSL has, and their names, twice over. */
+#define FORWARD_SECRET_MOST (16 * 1024)
 
 const struct tls_profile *tls_profile_builtin(const char *name)
 {
@@ -83,12 +87,53 @@ static bool has_suite(SSL_CTX *ctx)
 	return false;
 }
 
+/* TLS 1.3 has forward secrecy built in: OpenSSL resumes with a new key exchange, unless it is told
+ * not to. */
+static bool is_forward_secret(const SSL_CIPHER *cipher)
+{
+	switch (SSL_CIPHER_get_kx_nid(cipher)) {
+	case NID_kx_any:
+	case NID_kx_ecdhe:
+	case NID_kx_dhe:
+	case NID_kx_ecdhe_psk:
+	case NID_kx_dhe_psk:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Writes the list again, from what OpenSSL made of it; the level that it set with @SECLEVEL stays. */
+static bool keep_forward_secret(SSL_CTX *ctx, struct why *why)
+{
+	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx);
+	struct buf list;
+	bool set;
+
+	buf_init(&list, FORWARD_SECRET_MOST);
+	for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(all, i);
+
+		if (is_forward_secret(cipher) && SSL_CIPHER_get_kx_nid(cipher) != NID_kx_any)
+			must(buf_printf(&list, "%s%s", buf_used(&list) > 0 ? ":" : "",
+					SSL_CIPHER_get_name(cipher)));
+	}
+	must(buf_put(&list, span_of("", 1)));
+	set = SSL_CTX_set_cipher_list(ctx, buf_peek(&list).at) == 1;
+	buf_free(&list);
+	ERR_clear_error();
+	return set || refuse(why, "ciphers for TLS 1.2 and older: none is forward secret, and pfs "
+			     "is required");
+}
+
 /* OpenSSL skips unknown names in silence; so one must remain for each version that is on. */
 static bool apply_ciphers(const struct tls_profile *p, SSL_CTX *ctx, struct why *why)
 {
 	SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
 	if (p->min < TLS_1_3 && SSL_CTX_set_cipher_list(ctx, p->ciphers) != 1)
 		return tls_error_refused(why, "ciphers for TLS 1.2 and older");
+	if (p->min < TLS_1_3 && p->pfs_required && !keep_forward_secret(ctx, why))
+		return false;
 	if (SSL_CTX_set_ciphersuites(ctx, p->ciphersuites) != 1)
 		return tls_error_refused(why, "ciphersuites for TLS 1.3");
 	if (p->max == TLS_1_3 && !has_suite(ctx))

@@ -9,11 +9,15 @@
 
 enum tls_version { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
 
-/* What is asked of an upstream's certificate about its revocation (RFC 6960, 7633). */
+/* How an upstream's certificate is asked about its revocation: by the answer that the upstream staples
+ * to it (RFC 6066, 6960). A staple that says "revoked", and a certificate that promises a staple
+ * (RFC 7633) and comes without a valid one, are bad at either level; one that names no responder and
+ * brings no staple is fine at either. The responder itself is not asked: HTTP has no place in the
+ * process that holds the sessions. */
 enum tls_ocsp {
-	TLS_OCSP_OFF,
-	TLS_OCSP_SOFT, /* a staple is asked for and believed; none is fine where none was promised */
-	TLS_OCSP_HARD, /* a certificate that names a responder must come with a good staple */
+	TLS_OCSP_OFF,  /* no staple is asked for, nor looked at */
+	TLS_OCSP_SOFT, /* no valid staple: noted in the facts */
+	TLS_OCSP_HARD, /* no valid staple, where a responder is named or a staple came: bad */
 };
 
 struct tls_profile {
@@ -25,6 +29,10 @@ struct tls_profile {
 	bool need_ems; /* towards clients: TLS 1.2 without extended_master_secret (RFC 7627) is refused */
 	bool pfs_required; /* ECDHE, DHE and TLS 1.3 alone, whatever else stands in `ciphers` */
 	enum tls_ocsp ocsp; /* towards upstreams */
+	/* Of tunnels: what is not TLS where TLS must be (on a port for it, after 220 to STARTTLS) is not
+	 * passed on but closed, and counted. Without it a tunnel carries whatever comes. Where we end
+	 * TLS ourselves there is no choice: the handshake fails (TLS_FAILURE_GARBAGE), never is anything
+	 * read in clear. */
 	bool compliance;
 };
 

@@ -72,7 +72,7 @@ void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts)
 {
 	X509 *leaf = SSL_get1_peer_certificate(c->ssl);
 	long chain = SSL_get_verify_result(c->ssl);
-	const char *name;
+	const char *name, *revoked = tls_revoked_facts(c, facts);
 
 	if (leaf == NULL) {
 		say_bad(facts, "the server has no certificate");
@@ -84,6 +84,8 @@ void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts)
 	} else if (has_expired(leaf, c->client)) {
 		/* The chain was checked when the session began. */
 		say_bad(facts, "certificate has expired");
+	} else if (revoked != NULL) {
+		say_bad(facts, revoked);
 	} else if (name == NULL) {
 		say_names(leaf, c, facts);
 	} else {

@@ -61,21 +61,22 @@ def late(seconds, reply):
     return say
 
 
+class Slow(bytes):
+    """Said one octet at a time."""
+
+
 def drip(reply):
-    """One octet at a time."""
-    def say(conn, _):
-        for n in range(len(text(reply))):
-            conn.wire.send(text(reply)[n:n + 1])
-            time.sleep(0.002)
-    return say
+    return lambda conn, _: Slow(text(reply))
 
 
 def endless(piece):
-    """A reply without an end."""
+    """A reply without an end. Whoever takes 100 MB of it has no ceiling."""
     def say(conn, _):
-        for _ in range(100000):
-            conn.wire.send(text(piece) * 64)
-        raise AssertionError("all of an endless reply was taken")
+        block = text(piece) * (1 + 65536 // len(piece))
+        for _ in range(100000000 // len(block)):
+            conn.wire.send(block)
+        conn.violates("100 MB of an endless reply were taken")
+        raise Over("endless reply taken")
     return say
 
 
@@ -153,6 +154,10 @@ class Connection:
     def say(self, reply):
         if self.held is not None:
             self.held.append(text(reply))
+        elif isinstance(reply, Slow):
+            for n in range(len(reply)):
+                self.wire.send(reply[n:n + 1])
+                time.sleep(0.002)
         else:
             self.wire.send(text(reply))
         return int(text(reply)[:1]) if text(reply)[:1].isdigit() else 0
@@ -283,11 +288,11 @@ class Connection:
             body += self.wire.buf
             self.body_octets += len(self.wire.buf)
             self.wire.buf = b""
+            self.play("body", self.body_octets, lambda conn, n: None)
             m = FINAL_DOT.search(body, max(0, seen - 4))
             if m:
                 break
             seen = len(body)
-            self.play("body", self.body_octets, lambda conn, n: None)
             if not self.wire.fill():
                 raise Over("ended in the body")
         self.wire.buf = bytes(body[m.end():])
@@ -409,6 +414,10 @@ class Upstream:
 
     def stop(self):
         self.stopping.set()
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept()
+        except OSError:
+            pass
         self.listener.close()
         with self.lock:
             connections = list(self.connections)

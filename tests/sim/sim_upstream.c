@@ -67,7 +67,7 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 	u->starttls = chance(u, 80);
 	u->chunking = chance(u, 70);
 	u->cert = certs[sim_rand(&u->rand, 7)];
-	u->early_at = sim_rand(&u->rand, 2000);
+	u->early_at = 500 + sim_rand(&u->rand, 2000); /* behind the line that tells whose it is */
 	u->at = MSEC_NEVER;
 	buf_init(&u->content, 1024 * 1024);
 	buf_init(&u->later, 1024 * 1024);
@@ -358,7 +358,8 @@ static void on_command(struct world_peer *p, struct sim_upstream *u, struct span
 	} else {
 		sim_break(u->sim, "the upstream got a command that the gateway does not speak: %.60s", line.at);
 	}
-	if (u->fault == SIM_UNASKED && u->commands == u->fault_at && !u->dead)
+	/* Not behind the start of a message: there it would be the reply to it. */
+	if (u->fault == SIM_UNASKED && u->commands == u->fault_at && !u->dead && !u->body && !u->chunk)
 		say(p, u, "250 2.0.0 and another\r\n");
 }
 
