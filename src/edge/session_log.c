@@ -154,6 +154,8 @@ void session_log_txn(const struct session *s)
 	log_int(&line, "rcpts", t->rcpt_count);
 	log_int(&line, "rcpts_ok", t->rcpt_ok);
 	log_int(&line, "size", (int64_t)t->octets);
+	if (t->trace.id_len > 0)
+		log_span(&line, "message_id", span_of(t->trace.id, t->trace.id_len));
 	put_tls(&line, "client", &client);
 	if (s->leg != NULL)
 		put_leg(&line, s->leg);

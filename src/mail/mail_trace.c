@@ -8,8 +8,6 @@
 
 #define HELO_MOST 255
 
-static const struct span field = { "received:", 9 };
-
 /* What can stand in a domain or in an address literal. All else, a blank, a bracket of a
  * comment or a ';' among it, could end the word it stands in. */
 static bool is_host_char(char c)
@@ -61,31 +59,59 @@ bool mail_received_put(struct buf *out, const struct mail_received *r)
 
 void mail_trace_init(struct mail_trace *t)
 {
-	*t = (struct mail_trace){ .matching = true };
+	*t = (struct mail_trace){ .line_start = true };
 }
 
-static void end_line(struct mail_trace *t)
+/* A name that is longer than the buffer is none that we look for. */
+static void see_name(struct mail_trace *t, char c)
 {
-	t->body = t->column == 0;
-	t->column = 0;
-	t->matching = true;
+	struct span name = span_trim(span_of(t->name, t->name_len));
+
+	if (c != ':') {
+		t->in_name = t->name_len < sizeof(t->name);
+		if (t->in_name)
+			t->name[t->name_len++] = c;
+		return;
+	}
+	t->in_name = false;
+	/* A blank before the colon is obsolete syntax (RFC 5322 section 4.5), and still a field. */
+	t->received += span_eq_nocase(name, SPAN("Received"));
+	t->in_id = t->id_len == 0 && span_eq_nocase(name, SPAN("Message-ID"));
+}
+
+static void see_id(struct mail_trace *t, char c)
+{
+	bool blank = c == ' ' || c == '\t';
+
+	if (blank && t->id_len > 0)
+		t->in_id = false;
+	else if (!blank && c != '\0' && t->id_len < MAIL_TRACE_ID_MOST)
+		t->id[t->id_len++] = c;
+}
+
+/* The first octet of a line: the end of the header section, a folded line, or a new field. */
+static void begin_line(struct mail_trace *t, char c)
+{
+	bool folded = c == ' ' || c == '\t';
+
+	t->line_start = false;
+	if (c == '\r') {
+		t->body = true;
+	} else if (!folded) {
+		t->in_id = false;
+		t->in_name = true;
+		t->name_len = 0;
+	}
 }
 
 static void see(struct mail_trace *t, char c)
 {
-	/* A blank before the colon is obsolete syntax (RFC 5322 section 4.5), and still a field. */
-	if (t->column == field.len - 1 && (c == ' ' || c == '\t'))
-		return;
-	if (ascii_lower(c) != field.at[t->column]) {
-		t->matching = false;
-		t->column = (unsigned)field.len;
-		return;
-	}
-	t->column++;
-	if (t->column == field.len) {
-		t->received++;
-		t->matching = false;
-	}
+	if (t->line_start)
+		begin_line(t, c);
+	if (t->in_name)
+		see_name(t, c);
+	else if (t->in_id && c != '\r')
+		see_id(t, c);
 }
 
 void mail_trace_see(struct mail_trace *t, struct span content)
@@ -93,14 +119,14 @@ void mail_trace_see(struct mail_trace *t, struct span content)
 	while (content.len > 0 && !t->body) {
 		char c = content.at[0];
 
-		if (!t->matching) {
-			content = span_from(content, span_find(content, '\n'));
-			if (content.len > 0)
-				end_line(t);
-		} else if (c == '\n') {
-			end_line(t);
-		} else if (c != '\r') {
+		if (c == '\n') {
+			t->in_name = false;
+			t->line_start = true;
+		} else if (t->line_start || t->in_name || t->in_id) {
 			see(t, c);
+		} else {
+			content = span_from(content, span_find(content, '\n'));
+			continue;
 		}
 		content = span_from(content, 1);
 	}

@@ -1,6 +1,6 @@
 /* mail/mail_trace.h
- * The Received field that we add (RFC 5321 section 4.4), and the count of those that a
- * message already has (section 6.3: a loop is known by their number). */
+ * The Received field that we add (RFC 5321 section 4.4), the count of those that a message
+ * already has (section 6.3: a loop is known by their number), and its Message-ID. */
 #ifndef MAIL_TRACE_H
 #define MAIL_TRACE_H
 
@@ -23,12 +23,21 @@ struct mail_received {
  * in `helo`, the result is one field: octets that are not printable become '?'. */
 MUST_CHECK bool mail_received_put(struct buf *out, const struct mail_received *r);
 
-/* Counts Received fields in the header section while the content streams by, in any cut. */
+#define MAIL_TRACE_ID_MOST 255
+
+/* Watches the header section while the content streams by, in any cut: counts Received fields,
+ * and keeps the Message-ID for the log. */
 struct mail_trace {
 	unsigned received;
-	unsigned column;   /* octets of the field name compared so far, or past it */
-	bool matching;     /* the line so far is a prefix of "Received:" */
-	bool body;         /* the empty line has been seen */
+	bool body;           /* the empty line has been seen */
+	bool line_start;
+	bool in_name;        /* of a field: before its colon */
+	bool in_id;          /* in the value of Message-ID */
+	char name[16];       /* of the field, as far as it can matter */
+	unsigned name_len;
+	char id[MAIL_TRACE_ID_MOST + 1]; /* the first one's value, without blanks around it; any octets
+	                                  * but NUL, CR and LF; cut at MAIL_TRACE_ID_MOST */
+	unsigned id_len;
 };
 
 void mail_trace_init(struct mail_trace *t);

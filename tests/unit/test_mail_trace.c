@@ -109,6 +109,52 @@ static void test_NEW_21_received_counted_any_cut(void **state)
 	}
 }
 
+static const struct {
+	const char *name;
+	struct span content;
+	struct span id;
+} id_rows[] = {
+	{ "plain",              SPAN("A: b\r\nMessage-ID: <a@b>\r\n\r\n"), SPAN("<a@b>") },
+	{ "in any case",        SPAN("mEssage-id:<a@b>\r\n\r\n"), SPAN("<a@b>") },
+	{ "folded",             SPAN("Message-ID:\r\n\t<a@b>\r\n x\r\nB: c\r\n\r\n"), SPAN("<a@b>") },
+	{ "the first counts",   SPAN("Message-ID: 1\r\nMessage-ID: 2\r\n\r\n"), SPAN("1") },
+	{ "empty",              SPAN("Message-ID:\r\nB: c\r\n\r\n"), SPAN("") },
+	{ "in the body",        SPAN("B: c\r\n\r\nMessage-ID: 1\r\n"), SPAN("") },
+	{ "another's fold",     SPAN("B: c\r\n Message-ID: 1\r\n\r\n"), SPAN("") },
+	{ "a longer name",      SPAN("X-Message-ID: 1\r\nMessage-IDs: 2\r\n\r\n"), SPAN("") },
+	{ "a comment behind",   SPAN("Message-ID: <a@b> (c)\r\n\r\n"), SPAN("<a@b>") },
+};
+
+static void test_FAULTS_09_message_id_any_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(id_rows); i++) {
+		struct span all = id_rows[i].content;
+
+		for (size_t cut = 0; cut <= all.len; cut++) {
+			struct mail_trace t;
+
+			mail_trace_init(&t);
+			mail_trace_see(&t, span_first(all, cut));
+			mail_trace_see(&t, span_from(all, cut));
+			if (!span_eq(span_of(t.id, t.id_len), id_rows[i].id))
+				fail_msg("%s: cut at %zu: %.*s", id_rows[i].name, cut, (int)t.id_len, t.id);
+		}
+	}
+}
+
+static void test_mail_trace_long_id_is_cut(void **state)
+{
+	struct mail_trace t;
+
+	(void)state;
+	mail_trace_init(&t);
+	mail_trace_see(&t, SPAN("Message-ID: "));
+	for (int i = 0; i < 1000; i++)
+		mail_trace_see(&t, SPAN("x"));
+	assert_int_equal(t.id_len, MAIL_TRACE_ID_MOST);
+}
+
 static void test_mail_trace_sees_its_own(void **state)
 {
 	struct mail_received r = fields[0].r;
@@ -131,6 +177,8 @@ int main(void)
 		cmocka_unit_test(test_NEW_21_received),
 		cmocka_unit_test(test_NEW_21_received_is_bounded),
 		cmocka_unit_test(test_NEW_21_received_counted_any_cut),
+		cmocka_unit_test(test_FAULTS_09_message_id_any_cut),
+		cmocka_unit_test(test_mail_trace_long_id_is_cut),
 		cmocka_unit_test(test_mail_trace_sees_its_own),
 	};
 
