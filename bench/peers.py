@@ -69,8 +69,7 @@ class Proxy:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=self.begin)
         self.account.leader = self.process.pid
-        if not wait_until(lambda: self.process.poll() is not None or all(listens(f.port) for f in self.fronts.values())) \
-                or not self.still_there():
+        if not wait_until(lambda: not self.still_there() or self.ready()) or not self.still_there():
             text = self.output()
             self.stop()
             raise Missing(f"{self.title} does not start: {text[-600:]}")
@@ -78,6 +77,9 @@ class Proxy:
 
     def still_there(self):
         return self.process.poll() is None
+
+    def ready(self):
+        return all(listens(front.port) for front in self.fronts.values())
 
     def output(self):
         return (self.folder / "out").read_text(encoding="utf-8", errors="replace")
@@ -152,12 +154,16 @@ services:
         refused = self.check()
         if refused and "pass" in self.fronts:
             del self.fronts["pass"]
-            self.refused = refused.splitlines()[0].replace(str(self.folder) + "/", "")
+            said = [line for line in refused.splitlines() if "warning:" not in line]
+            self.refused = said[0].replace(str(self.folder) + "/", "")
             self.write("gw.yaml", self.configuration())
             refused = self.check()
         if refused:
             raise Wrong(f"{self.program} check: {refused}")
         return [self.program, "run", "-c", self.folder / "gw.yaml"]
+
+    def ready(self):
+        return "event=ready " in self.output()
 
     def edge_pids(self):
         found = []
@@ -239,7 +245,7 @@ class HAProxy(Proxy):
         world = self.world
         pem = self.write("gw.both.pem", (world.folder / "gw.pem").read_text() + (world.folder / "gw.key").read_text())
         text = f"""global
-	maxconn 9500
+	maxconn 6000
 	nbthread 1
 	ssl-default-bind-ciphersuites {TLS13}
 	ssl-default-server-ciphersuites {TLS13}

@@ -25,6 +25,17 @@ struct conf_cert {
 	char *key;
 };
 
+/* Certificates of our own making: see tls/tls_mint.h. All four are paths of PEM files. */
+struct conf_authority {
+	char *name;
+	char *certificate, *key;
+	/* Of the one that nobody trusts, for upstreams whose certificate is bad; NULL: there is none. */
+	char *untrusted_certificate, *untrusted_key;
+};
+
+/* A setting that may be left out: what it is then depends on others. */
+enum conf_switch { CONF_SWITCH_UNSET, CONF_SWITCH_ON, CONF_SWITCH_OFF };
+
 enum conf_version { CONF_VERSION_UNSET, CONF_VERSION_1_0, CONF_VERSION_1_1, CONF_VERSION_1_2, CONF_VERSION_1_3 };
 
 struct conf_profile {
@@ -32,7 +43,11 @@ struct conf_profile {
 	char *inherit; /* a built-in profile or another of these; default "intermediate" */
 	enum conf_version min, max;
 	struct conf_strings ciphers, ciphersuites, groups; /* empty: as inherited */
-	enum { CONF_TICKETS_UNSET, CONF_TICKETS_ON, CONF_TICKETS_OFF } tickets;
+	enum conf_switch tickets;
+	enum { CONF_PFS_UNSET, CONF_PFS_ALLOWED, CONF_PFS_REQUIRED } pfs;
+	enum { CONF_OCSP_UNSET, CONF_OCSP_OFF, CONF_OCSP_SOFT, CONF_OCSP_HARD } ocsp;
+	enum conf_switch compliance;
+	enum conf_switch verify; /* towards upstreams: `encrypt` becomes `verify` */
 };
 
 enum conf_need { CONF_NEED_NONE, CONF_NEED_MAY, CONF_NEED_ENCRYPT, CONF_NEED_VERIFY, CONF_NEED_MIRROR };
@@ -46,6 +61,7 @@ struct conf_upstream {
 	enum conf_need tls;
 	unsigned min_bits;
 	char *ca; /* path; NULL: the system's roots */
+	char *crl; /* path; NULL: none are looked at */
 	struct conf_strings names;
 	char *certificate; /* name; NULL: no client certificate */
 	char *tls_profile;
@@ -55,14 +71,70 @@ struct conf_upstream {
 
 enum conf_tls_support { CONF_TLS_SUPPORT_DISABLED, CONF_TLS_SUPPORT_ENABLED, CONF_TLS_SUPPORT_REQUIRED };
 enum conf_client_tls { CONF_CLIENT_TLS_NONE, CONF_CLIENT_TLS_MAY, CONF_CLIENT_TLS_ENCRYPT };
-enum conf_mode { CONF_MODE_RELAY };
+
+enum conf_method { CONF_METHOD_TERMINATE, CONF_METHOD_PASSTHROUGH, CONF_METHOD_STRIP };
+enum conf_untrusted { CONF_UNTRUSTED_REFUSE, CONF_UNTRUSTED_MINT };
+
+/* Settings that services share. All but `tls` are for `terminate` alone. */
+struct conf_action {
+	char *name;
+	enum conf_method tls;
+	struct conf_strings certificates; /* names; empty: with `authority` none, else all there are */
+	char *authority;                  /* name; NULL: none */
+	/* A transparent service's upstream has a bad certificate: no TLS for the client either, or a leaf of
+	 * the authority that nobody trusts. */
+	enum conf_untrusted on_untrusted;
+	enum conf_client_tls client_tls;
+	char *tls_profile, *upstream_tls_profile;
+	enum conf_need upstream_tls;
+	unsigned min_bits;                /* towards the upstream */
+	char *ca, *crl;                   /* as in an upstream */
+	bool esmtp;                       /* EHLO is answered; without it there is no STARTTLS */
+};
+
+/* What TLS must be for mail to a domain, on each side. UNSET: as the service has it. */
+enum conf_partner_client {
+	CONF_PARTNER_CLIENT_UNSET, CONF_PARTNER_CLIENT_REQUIRED, CONF_PARTNER_CLIENT_OPTIONAL,
+	CONF_PARTNER_CLIENT_NONE,
+};
+enum conf_partner_upstream {
+	CONF_PARTNER_UPSTREAM_UNSET, CONF_PARTNER_UPSTREAM_REQUIRED, CONF_PARTNER_UPSTREAM_PREFERRED,
+	CONF_PARTNER_UPSTREAM_ALLOWED, /* as on the client's side */
+	CONF_PARTNER_UPSTREAM_NONE,
+};
+
+struct conf_partner {
+	char *name; /* a domain, which covers those below it, an address (user@domain), or "*" */
+	enum conf_partner_client client;
+	enum conf_partner_upstream upstream;
+};
+
+/* All that is set must match, one item of each list is enough. */
+struct conf_rule {
+	char *name;
+	struct conf_strings client;      /* networks: "10.1.0.0/16", "2001:db8::/32", "192.0.2.1" */
+	struct conf_strings destination; /* networks and host names */
+	struct conf_strings sni;         /* "mx.example.net", "*.example.net" (one label); listen_tls alone */
+	char *action;                    /* name */
+};
+
+enum conf_mode { CONF_MODE_RELAY, CONF_MODE_TRANSPARENT };
+enum conf_intercept { CONF_INTERCEPT_TPROXY, CONF_INTERCEPT_REDIRECT };
+enum conf_source_address { CONF_SOURCE_OWN, CONF_SOURCE_CLIENT };
 
 struct conf_service {
 	char *name;
 	enum conf_mode mode;
+	/* Of mode transparent alone: */
+	enum conf_intercept intercept;
+	enum conf_source_address source; /* whose address the upstream sees */
+	struct conf_rule *rules; size_t rule_count; /* the first that matches counts */
+	/* Transparent: where no rule matches. Relay: settings that it shares with others, NULL: none; what the
+	 * action sets is in the fields below too then. */
+	char *action;
 	struct conf_strings listen, listen_tls;
 	enum conf_tls_support tls_support;
-	char *upstream; /* a name in `upstreams`, or the short form */
+	char *upstream; /* relay: a name in `upstreams`, or the short form */
 	struct conf_strings certificates; /* names; empty: all there are, in the order of the file */
 	enum conf_client_tls client_tls;
 	char *tls_profile;
@@ -86,9 +158,13 @@ struct conf {
 	unsigned edges;  /* 0: one for each processor that we may use */
 	msec drain_timeout;
 	msec ticket_rotation;
+	unsigned mark; /* SO_MARK of the connections that transparent services open */
 	struct conf_log log;
 	struct conf_cert *certs;         size_t cert_count;
 	struct conf_profile *profiles;   size_t profile_count;
+	struct conf_authority *authorities; size_t authority_count;
+	struct conf_action *actions;     size_t action_count;
+	struct conf_partner *partners;   size_t partner_count;
 	struct conf_upstream *upstreams; size_t upstream_count; /* short forms included */
 	struct conf_service *services;   size_t service_count;
 	struct conf_mark *marks; size_t mark_count; /* where in the file each field was set */
@@ -120,6 +196,11 @@ MUST_CHECK struct conf *conf_load(struct conf_source *source, const char *path,
 MUST_CHECK struct conf *conf_load_partly(struct conf_source *source, const char *path,
 					 struct conf_report *report);
 void conf_free(struct conf *c);
+
+const struct conf_action *conf_action_find(const struct conf *c, const char *name); /* NULL: none */
+/* Whether the service uses the action, itself or in a rule. */
+bool conf_service_uses(const struct conf_service *s, const char *action);
+const char *conf_method_name(enum conf_method method);
 
 /* Where `field` (the address of a member of the configuration, or of an item of a list) was set; for
  * a `name`, where its section begins. */

@@ -149,3 +149,77 @@ bool conf_addr_host(struct span text, struct why *why)
 		       no(why, "in the brackets there is no IPv6 address");
 	return read_ip(host, AF_INET, ip) || conf_addr_name(host, why);
 }
+
+static bool has_rest(const struct conf_net *net)
+{
+	for (unsigned bit = net->bits; bit < 128; bit++) {
+		if (net->ip[bit / 8] & (0x80 >> bit % 8))
+			return true;
+	}
+	return false;
+}
+
+bool conf_addr_net(struct span text, struct conf_net *net, struct why *why)
+{
+	struct span bits = text;
+	struct span host = span_cut(&bits, '/');
+	bool cut = host.len < text.len;
+	uint64_t n;
+
+	*net = (struct conf_net){ 0 };
+	net->v6 = !read_ip(host, AF_INET, net->ip);
+	if (net->v6 && !read_ip(host, AF_INET6, net->ip))
+		return no(why, "it is neither an address nor a network");
+	net->bits = net->v6 ? 128 : 32;
+	if (cut && !span_number(bits, net->bits, &n))
+		return no(why, net->v6 ? "behind the slash there has to be a number from 0 to 128"
+				       : "behind the slash there has to be a number from 0 to 32");
+	net->bits = cut ? (unsigned)n : net->bits;
+	return !has_rest(net) || no(why, "it has bits behind those that count");
+}
+
+bool conf_addr_place(struct span text, struct why *why)
+{
+	struct conf_net net;
+
+	if (span_find(text, '/') < text.len || span_find(text, ':') < text.len)
+		return conf_addr_net(text, &net, why);
+	return conf_addr_net(text, &net, why) || conf_addr_name(text, why);
+}
+
+bool conf_addr_pattern(struct span text, struct why *why)
+{
+	bool wild = text.len > 2 && text.at[0] == '*' && text.at[1] == '.';
+
+	return conf_addr_name(wild ? span_from(text, 2) : text, why);
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3) */
+static bool is_literal(struct span text)
+{
+	const struct span v6 = SPAN("IPv6:");
+	unsigned char ip[16];
+
+	if (text.len < 2 || text.at[0] != '[' || text.at[text.len - 1] != ']')
+		return false;
+	text = span_first(span_from(text, 1), text.len - 2);
+	if (span_starts_nocase(text, v6))
+		return read_ip(span_from(text, v6.len), AF_INET6, ip);
+	return read_ip(text, AF_INET, ip);
+}
+
+bool conf_addr_partner(struct span text, struct why *why)
+{
+	struct span domain = text;
+	struct span user = span_cut(&domain, '@');
+
+	if (span_eq(text, SPAN("*")))
+		return true;
+	if (user.len == text.len)
+		domain = text;
+	else if (user.len == 0)
+		return no(why, "before the at sign there is nothing");
+	if (domain.len > 1 && domain.at[domain.len - 1] == '.')
+		domain.len--;
+	return is_literal(domain) || conf_addr_name(domain, why);
+}

@@ -18,6 +18,21 @@ MUST_CHECK bool conf_addr_listen(struct span text, struct conf_addr *a, struct w
 /* Whether two of them can't be listened on side by side. */
 bool conf_addr_clash(const struct conf_addr *a, const struct conf_addr *b);
 
+struct conf_net {
+	bool v6;
+	unsigned char ip[16]; /* 4 or 16 octets, the rest zero */
+	unsigned bits;        /* of them count */
+};
+
+/* "10.1.0.0/16", "2001:db8::/32", or an address alone. Nothing may stand behind the bits that count. */
+MUST_CHECK bool conf_addr_net(struct span text, struct conf_net *net, struct why *why);
+/* The same, or a host name. */
+MUST_CHECK bool conf_addr_place(struct span text, struct why *why);
+/* "mx.example.net", or "*.example.net". */
+MUST_CHECK bool conf_addr_pattern(struct span text, struct why *why);
+/* "example.net", "[192.0.2.1]", either behind "user@", or "*". A dot may stand at the end. */
+MUST_CHECK bool conf_addr_partner(struct span text, struct why *why);
+
 /* An address or a name, with or without a port. */
 MUST_CHECK bool conf_addr_host(struct span text, struct why *why);
 /* A host name as DNS has it: letters, digits, hyphens, dots; underscores are taken too. */

@@ -25,6 +25,16 @@ static void free_sections(const struct conf_setting *s, void *structure)
 	free(array);
 }
 
+static void free_rows(const struct conf_setting *s, void *structure)
+{
+	char *array = *(char **)conf_schema_at(structure, s);
+	size_t count = *(size_t *)(void *)((char *)structure + s->count_at);
+
+	for (size_t i = 0; i < count; i++)
+		free_section(s->section, array + i * s->section->size);
+	free(array);
+}
+
 static void free_section(const struct conf_section *section, void *structure)
 {
 	for (size_t i = 0; i < section->count; i++) {
@@ -39,6 +49,8 @@ static void free_section(const struct conf_section *section, void *structure)
 			free_section(s->section, member);
 		else if (s->type == CONF_TYPE_SECTIONS)
 			free_sections(s, structure);
+		else if (s->type == CONF_TYPE_ROWS)
+			free_rows(s, structure);
 	}
 }
 

@@ -1,4 +1,5 @@
 #include "base/must.h"
+#include "conf/conf_addr.h"
 #include "conf/conf_check.h"
 #include "conf/conf_mark.h"
 #include "conf/conf_near.h"
@@ -154,8 +155,18 @@ static void load_list(struct loader *l, const struct conf_node *n, const struct 
 static void load_section(struct loader *l, const struct conf_node *n,
 			 const struct conf_section *section, void *structure, const struct way *w);
 
-static bool good_name(struct loader *l, const struct conf_node *n, const struct way *w)
+static bool good_name(struct loader *l, const struct conf_node *n, const struct conf_setting *s,
+		      const struct way *w)
 {
+	struct why why;
+
+	if (s->form == CONF_FORM_PARTNER) {
+		if (conf_addr_partner(span_str(n->key), &why))
+			return true;
+		wrong(l, n->key_at, w, "can't be a partner (%s); it can be a domain, an address such as "
+		      "user@example.net, or \"*\"", why.text);
+		return false;
+	}
 	if (conf_schema_is_name(n->key))
 		return true;
 	wrong(l, n->key_at, w, "can't be a name; it can have 1 to %d letters, digits, dots, "
@@ -187,7 +198,7 @@ static void load_sections(struct loader *l, const struct conf_node *n,
 	for (const struct conf_node *e = n->first; e != NULL; e = e->next) {
 		struct way here = { w, e->key };
 
-		if (e->kind == CONF_KIND_BROKEN || !good_name(l, e, &here))
+		if (e->kind == CONF_KIND_BROKEN || !good_name(l, e, s, &here))
 			continue;
 		if (e->kind != CONF_KIND_MAP && !conf_node_empty(e)) {
 			wrong_kind(l, e, &here, "settings of its own");
@@ -201,6 +212,39 @@ static void load_sections(struct loader *l, const struct conf_node *n,
 		load_entry(l, e, s, array + *count * s->section->size, &here);
 		(*count)++;
 	}
+}
+
+static void load_row(struct loader *l, const struct conf_node *n, const struct conf_setting *s,
+		     void *structure, const struct way *w)
+{
+	char *array = *(char **)conf_schema_at(structure, s);
+	size_t *count = (size_t *)(void *)((char *)structure + s->count_at);
+	char number[24];
+	struct way here = { w, number };
+
+	snprintf(number, sizeof(number), "%zu", *count + 1);
+	if (n->kind == CONF_KIND_MAP)
+		load_section(l, n, s->section, array + (*count)++ * s->section->size, &here);
+	else
+		wrong_kind(l, n, &here, "settings of its own");
+}
+
+/* Where a list is expected, one value will do. */
+static void load_rows(struct loader *l, const struct conf_node *n, const struct conf_setting *s,
+		      void *structure, const struct way *w)
+{
+	bool list = n->kind == CONF_KIND_LIST;
+	size_t most = list ? n->count : 1;
+
+	if (most > s->most) {
+		wrong(l, n->at, w, "has %zu items; it can have %u", n->count, (unsigned)s->most);
+		return;
+	}
+	*(void **)conf_schema_at(structure, s) = mem_new((most + 1) * s->section->size);
+	if (!list)
+		load_row(l, n, s, structure, w);
+	for (const struct conf_node *item = list ? n->first : NULL; item != NULL; item = item->next)
+		load_row(l, item, s, structure, w);
 }
 
 static void load_setting(struct loader *l, const struct conf_node *n,
@@ -224,6 +268,12 @@ static void load_setting(struct loader *l, const struct conf_node *n,
 		else
 			wrong_kind(l, n, w, want);
 		return;
+	case CONF_TYPE_ROWS:
+		if (map || n->kind == CONF_KIND_LIST)
+			load_rows(l, n, s, structure, w);
+		else
+			wrong_kind(l, n, w, want);
+		break;
 	case CONF_TYPE_LIST:
 		load_list(l, n, s, member, w);
 		break;

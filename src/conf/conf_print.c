@@ -79,6 +79,21 @@ static void print_sections(struct buf *b, const char *indent, const struct conf_
 	}
 }
 
+static void print_rows(struct buf *b, const char *indent, const struct conf_setting *s,
+		       const void *structure)
+{
+	const char *array = *(char *const *)conf_schema_at_const(structure, s);
+	size_t count = *(const size_t *)(const void *)((const char *)structure + s->count_at);
+
+	if (count == 0)
+		return;
+	must(buf_printf(b, "%s%s:\n", indent, s->name));
+	for (size_t i = 0; i < count; i++) {
+		must(buf_printf(b, "%s  -\n", indent));
+		print_section(b, "        ", s->section, array + i * s->section->size);
+	}
+}
+
 static void print_section(struct buf *b, const char *indent, const struct conf_section *section,
 			  const void *structure)
 {
@@ -87,8 +102,12 @@ static void print_section(struct buf *b, const char *indent, const struct conf_s
 		const void *member = conf_schema_at_const(structure, s);
 		const struct conf_strings *list = member;
 
+		if (!conf_schema_applies(section, s, structure))
+			continue;
 		if (s->type == CONF_TYPE_SECTIONS) {
 			print_sections(b, indent, s, structure);
+		} else if (s->type == CONF_TYPE_ROWS) {
+			print_rows(b, indent, s, structure);
 		} else if (s->type == CONF_TYPE_SECTION) {
 			must(buf_printf(b, "%s%s:\n", indent, s->name));
 			print_section(b, "  ", s->section, member);

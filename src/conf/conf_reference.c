@@ -27,6 +27,18 @@ static void print_table(struct buf *b, const char *title, const char *lead,
 	must(buf_put(b, SPAN("\n")));
 }
 
+static void print_below(struct buf *b, const struct conf_section *section)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_setting *s = &section->settings[i];
+
+		if (s->section == NULL)
+			continue;
+		print_table(b, s->name, s->meaning, s->section);
+		print_below(b, s->section);
+	}
+}
+
 char *conf_reference(void)
 {
 	struct buf b;
@@ -35,12 +47,7 @@ char *conf_reference(void)
 
 	buf_init(&b, REFERENCE_MOST);
 	print_table(&b, "Top level", "What is not in a section.", &conf_schema);
-	for (size_t i = 0; i < conf_schema.count; i++) {
-		const struct conf_setting *s = &conf_schema.settings[i];
-
-		if (s->section != NULL)
-			print_table(&b, s->name, s->meaning, s->section);
-	}
+	print_below(&b, &conf_schema);
 	all = buf_peek(&b);
 	text = mem_new(all.len); /* the last of its two newlines goes */
 	memcpy(text, all.at, all.len - 1);

@@ -17,9 +17,67 @@
 
 static const struct conf_choice modes[] = {
 	{ "relay", CONF_MODE_RELAY, false },
+	{ "transparent", CONF_MODE_TRANSPARENT, false },
 	{ "submission", 0, true },
 	{ "outbound", 0, true },
-	{ "transparent", 0, true },
+	{ 0 },
+};
+
+#define RELAY (1u << CONF_MODE_RELAY)
+#define TRANSPARENT (1u << CONF_MODE_TRANSPARENT)
+
+static const struct conf_choice intercepts[] = {
+	{ "tproxy", CONF_INTERCEPT_TPROXY, false },
+	{ "redirect", CONF_INTERCEPT_REDIRECT, false },
+	{ 0 },
+};
+
+static const struct conf_choice sources[] = {
+	{ "own", CONF_SOURCE_OWN, false },
+	{ "client", CONF_SOURCE_CLIENT, false },
+	{ 0 },
+};
+
+static const struct conf_choice methods[] = {
+	{ "terminate", CONF_METHOD_TERMINATE, false },
+	{ "passthrough", CONF_METHOD_PASSTHROUGH, false },
+	{ "strip", CONF_METHOD_STRIP, false },
+	{ 0 },
+};
+
+#define TERMINATE (1u << CONF_METHOD_TERMINATE)
+
+static const struct conf_choice untrusted[] = {
+	{ "refuse", CONF_UNTRUSTED_REFUSE, false },
+	{ "untrusted", CONF_UNTRUSTED_MINT, false },
+	{ 0 },
+};
+
+static const struct conf_choice partner_clients[] = {
+	{ "required", CONF_PARTNER_CLIENT_REQUIRED, false },
+	{ "optional", CONF_PARTNER_CLIENT_OPTIONAL, false },
+	{ "none", CONF_PARTNER_CLIENT_NONE, false },
+	{ 0 },
+};
+
+static const struct conf_choice partner_upstreams[] = {
+	{ "required", CONF_PARTNER_UPSTREAM_REQUIRED, false },
+	{ "preferred", CONF_PARTNER_UPSTREAM_PREFERRED, false },
+	{ "allowed", CONF_PARTNER_UPSTREAM_ALLOWED, false },
+	{ "none", CONF_PARTNER_UPSTREAM_NONE, false },
+	{ 0 },
+};
+
+static const struct conf_choice secrecies[] = {
+	{ "allowed", CONF_PFS_ALLOWED, false },
+	{ "required", CONF_PFS_REQUIRED, false },
+	{ 0 },
+};
+
+static const struct conf_choice revocations[] = {
+	{ "off", CONF_OCSP_OFF, false },
+	{ "soft", CONF_OCSP_SOFT, false },
+	{ "hard", CONF_OCSP_HARD, false },
 	{ 0 },
 };
 
@@ -77,7 +135,29 @@ static const struct conf_setting cert_settings[] = {
 	  .meaning = "Its private key, not encrypted. The file is read before privileges are given up." },
 };
 static const struct conf_section cert_section = {
-	"certificate", sizeof(struct conf_cert), cert_settings, COUNT_OF(cert_settings)
+	"certificate", sizeof(struct conf_cert), cert_settings, COUNT_OF(cert_settings), NULL
+};
+#undef AT
+
+#define AT(member) .at = offsetof(struct conf_authority, member)
+static const struct conf_setting authority_settings[] = {
+	{ .name = "certificate", AT(certificate), .type = CONF_TYPE_TEXT, .needed = true,
+	  .want = "the path of a PEM file",
+	  .meaning = "Of a CA that the clients trust, followed by those above it. `sallyport authority init` "
+		     "makes one." },
+	{ .name = "key", AT(key), .type = CONF_TYPE_TEXT, .needed = true,
+	  .want = "the path of a PEM file",
+	  .meaning = "Its private key, not encrypted. Whoever has it can be anybody for the clients." },
+	{ .name = "untrusted_certificate", AT(untrusted_certificate), .type = CONF_TYPE_TEXT,
+	  .want = "the path of a PEM file",
+	  .meaning = "Of a CA that nobody trusts: it signs in place of the other where the upstream's "
+		     "certificate is bad." },
+	{ .name = "untrusted_key", AT(untrusted_key), .type = CONF_TYPE_TEXT,
+	  .want = "the path of a PEM file",
+	  .meaning = "Its private key." },
+};
+static const struct conf_section authority_section = {
+	"authority", sizeof(struct conf_authority), authority_settings, COUNT_OF(authority_settings), NULL
 };
 #undef AT
 
@@ -102,9 +182,19 @@ static const struct conf_setting profile_settings[] = {
 		     "does not know are skipped." },
 	{ .name = "tickets", AT(tickets), .type = CONF_TYPE_SWITCH,
 	  .meaning = "Whether sessions may be resumed by tickets." },
+	{ .name = "pfs", AT(pfs), .type = CONF_TYPE_CHOICE, .choices = secrecies,
+	  .meaning = "required: forward secret key exchange alone, whatever else `ciphers` names." },
+	{ .name = "ocsp", AT(ocsp), .type = CONF_TYPE_CHOICE, .choices = revocations,
+	  .meaning = "Towards upstreams. soft: a stapled answer is asked for, and a certificate that it says is "
+		     "revoked is bad. hard: a certificate that names a responder has to come with a "
+		     "good one; one that names none is fine." },
+	{ .name = "compliance", AT(compliance), .type = CONF_TYPE_SWITCH,
+	  .meaning = "Whether a connection that speaks something else where TLS has to be is closed." },
+	{ .name = "verify", AT(verify), .type = CONF_TYPE_SWITCH,
+	  .meaning = "Towards upstreams: `encrypt` counts as `verify` wherever this profile is used." },
 };
 static const struct conf_section profile_section = {
-	"tls_profile", sizeof(struct conf_profile), profile_settings, COUNT_OF(profile_settings)
+	"tls_profile", sizeof(struct conf_profile), profile_settings, COUNT_OF(profile_settings), NULL
 };
 #undef AT
 
@@ -126,6 +216,9 @@ static const struct conf_setting upstream_settings[] = {
 	{ .name = "ca", AT(ca), .type = CONF_TYPE_TEXT,
 	  .want = "the path of a PEM file",
 	  .meaning = "The roots that its certificate may come from. Not set: the system's." },
+	{ .name = "crl", AT(crl), .type = CONF_TYPE_TEXT,
+	  .want = "the path of a PEM file",
+	  .meaning = "Certificates that have been revoked: one list (CRL) or more." },
 	{ .name = "names", AT(names), .type = CONF_TYPE_LIST, .form = CONF_FORM_DOMAIN, .most = 64,
 	  .want = "a host name", .wants = "host names",
 	  .meaning = "Names that its certificate may have. Not set: the host that is connected to." },
@@ -156,14 +249,113 @@ static const struct conf_setting upstream_settings[] = {
 	  .meaning = "For so long a host that failed is tried after the others." },
 };
 static const struct conf_section upstream_section = {
-	"upstream", sizeof(struct conf_upstream), upstream_settings, COUNT_OF(upstream_settings)
+	"upstream", sizeof(struct conf_upstream), upstream_settings, COUNT_OF(upstream_settings), NULL
+};
+#undef AT
+
+#define AT(member) .at = offsetof(struct conf_action, member)
+static const struct conf_setting action_settings[] = {
+	{ .name = "tls", AT(tls), .type = CONF_TYPE_CHOICE, .choices = methods, .needed = true,
+	  .meaning = "terminate: TLS ends here, on both sides. passthrough: client and upstream have it "
+		     "between them, unread. strip: STARTTLS is not offered, all goes in clear." },
+	{ .name = "certificates", AT(certificates), .type = CONF_TYPE_LIST, .form = CONF_FORM_NAME,
+	  .most = 256, .only = TERMINATE,
+	  .want = "the name of one of `certificates`", .wants = "such names",
+	  .meaning = "Shown to clients, chosen by SNI; the first is the default." },
+	{ .name = "authority", AT(authority), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .only = TERMINATE, .want = "the name of one of `authorities`",
+	  .meaning = "Signs the certificates that clients are shown, made like the upstream's. Of transparent "
+		     "services." },
+	{ .name = "on_untrusted", AT(on_untrusted), .type = CONF_TYPE_CHOICE, .choices = untrusted,
+	  .only = TERMINATE,
+	  .meaning = "Where the upstream's certificate is bad. refuse: no TLS for the client (454 4.7.5). untrusted: "
+		     "a certificate of the CA that nobody trusts. Not set: the second where there is such a CA and "
+		     "neither side demands TLS." },
+	{ .name = "client_tls", AT(client_tls), .type = CONF_TYPE_CHOICE, .choices = client_levels,
+	  .preset = "may", .only = TERMINATE,
+	  .meaning = "On `listen`: none: no STARTTLS. may: offered. encrypt: no mail without it." },
+	{ .name = "tls_profile", AT(tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .preset = "intermediate", .only = TERMINATE,
+	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
+	  .meaning = "TLS versions, ciphers and groups towards clients." },
+	{ .name = "upstream_tls", AT(upstream_tls), .type = CONF_TYPE_CHOICE, .choices = needs,
+	  .preset = "may", .only = TERMINATE,
+	  .meaning = "As `tls` of an upstream. Of transparent services." },
+	{ .name = "upstream_tls_profile", AT(upstream_tls_profile), .type = CONF_TYPE_TEXT,
+	  .form = CONF_FORM_NAME, .preset = "intermediate", .only = TERMINATE,
+	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
+	  .meaning = "TLS versions, ciphers and groups towards upstreams. Of transparent services." },
+	{ .name = "min_bits", AT(min_bits), .type = CONF_TYPE_COUNT, .preset = "0", .most = 256,
+	  .only = TERMINATE,
+	  .meaning = "The smallest strength of the cipher towards upstreams. 0: any. Of transparent services." },
+	{ .name = "ca", AT(ca), .type = CONF_TYPE_TEXT, .only = TERMINATE,
+	  .want = "the path of a PEM file",
+	  .meaning = "The roots that an upstream's certificate may come from. Not set: the system's. Of "
+		     "transparent services." },
+	{ .name = "crl", AT(crl), .type = CONF_TYPE_TEXT, .only = TERMINATE,
+	  .want = "the path of a PEM file",
+	  .meaning = "Upstreams' certificates that have been revoked. Of transparent services." },
+	{ .name = "esmtp", AT(esmtp), .type = CONF_TYPE_BOOL, .preset = "yes", .only = TERMINATE,
+	  .meaning = "no: EHLO is answered 502, so clients fall back to HELO and there is no STARTTLS." },
+};
+static const struct conf_section action_section = {
+	"action", sizeof(struct conf_action), action_settings, COUNT_OF(action_settings), "tls"
+};
+#undef AT
+
+#define AT(member) .at = offsetof(struct conf_partner, member)
+static const struct conf_setting partner_settings[] = {
+	{ .name = "client", AT(client), .type = CONF_TYPE_CHOICE, .choices = partner_clients,
+	  .meaning = "TLS of the client that sends to it. required: without, its recipients are refused (530 "
+		     "5.7.0). optional: either will do. none: STARTTLS is not offered; for `\"*\"` alone. Not "
+		     "set: as the service has it." },
+	{ .name = "upstream", AT(upstream), .type = CONF_TYPE_CHOICE, .choices = partner_upstreams,
+	  .meaning = "TLS towards the upstream. required: TLS or nothing. preferred: TLS where it can be had. "
+		     "allowed: as on the client's side. none: in clear. Not set: as upstream or action have it." },
+};
+static const struct conf_section partner_section = {
+	"partner", sizeof(struct conf_partner), partner_settings, COUNT_OF(partner_settings), NULL
+};
+#undef AT
+
+#define AT(member) .at = offsetof(struct conf_rule, member)
+static const struct conf_setting rule_settings[] = {
+	{ .name = "name", AT(name), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME, .needed = true,
+	  .want = "a name for the log",
+	  .meaning = "Stands in the log of each session that the rule was for." },
+	{ .name = "client", AT(client), .type = CONF_TYPE_LIST, .form = CONF_FORM_NET, .most = 1000,
+	  .want = "a network", .wants = "networks", .like = " such as 10.1.0.0/16 or 2001:db8::1",
+	  .meaning = "Where the client is. Not set: anywhere." },
+	{ .name = "destination", AT(destination), .type = CONF_TYPE_LIST, .form = CONF_FORM_PLACE,
+	  .most = 1000, .want = "a network or a host name", .wants = "them",
+	  .like = " such as 192.0.2.0/24 or mx.example.net",
+	  .meaning = "Where the client wants to go. A host name stands for its addresses; until they are known, "
+		     "clients that the rule could be for get 421." },
+	{ .name = "sni", AT(sni), .type = CONF_TYPE_LIST, .form = CONF_FORM_PATTERN, .most = 1000,
+	  .want = "a host name", .wants = "them", .like = " such as mx.example.net or *.example.net",
+	  .meaning = "The name that the client asks for in its first TLS message, on `listen_tls` alone. An "
+		     "asterisk stands for one label." },
+	{ .name = "action", AT(action), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME, .needed = true,
+	  .want = "the name of one of `actions`",
+	  .meaning = "What is done then." },
+};
+static const struct conf_section rule_section = {
+	"rule", sizeof(struct conf_rule), rule_settings, COUNT_OF(rule_settings), NULL
 };
 #undef AT
 
 #define AT(member) .at = offsetof(struct conf_service, member)
 static const struct conf_setting service_settings[] = {
 	{ .name = "mode", AT(mode), .type = CONF_TYPE_CHOICE, .choices = modes, .preset = "relay",
-	  .meaning = "relay: all mail goes to one upstream." },
+	  .meaning = "relay: all mail goes to one upstream. transparent: connections that the network brings "
+		     "here on their way go on to where they were meant to go (`sallyport nft-rules`)." },
+	{ .name = "intercept", AT(intercept), .type = CONF_TYPE_CHOICE, .choices = intercepts,
+	  .preset = "tproxy", .only = TRANSPARENT,
+	  .meaning = "How the network does that: tproxy leaves addresses as they are, redirect changes them "
+		     "(NAT)." },
+	{ .name = "source", AT(source), .type = CONF_TYPE_CHOICE, .choices = sources, .preset = "own",
+	  .only = TRANSPARENT,
+	  .meaning = "Whose address the upstream sees: our own, or the client's." },
 	{ .name = "listen", AT(listen), .type = CONF_TYPE_LIST, .form = CONF_FORM_LISTEN,
 	  .most = 64, .want = "an address", .wants = "addresses",
 	  .like = " with its port such as 192.0.2.1:25, *:25 or [2001:db8::1]:25",
@@ -177,18 +369,28 @@ static const struct conf_setting service_settings[] = {
 	  .preset = "enabled",
 	  .meaning = "disabled: only `listen` is listened on. enabled: both. required: only "
 		     "`listen_tls`." },
-	{ .name = "upstream", AT(upstream), .type = CONF_TYPE_TEXT, .needed = true,
+	{ .name = "rules", AT(rules), .count_at = offsetof(struct conf_service, rule_count),
+	  .type = CONF_TYPE_ROWS, .section = &rule_section, .most = 1000, .only = TRANSPARENT,
+	  .want = "a rule", .wants = "rules, in order",
+	  .meaning = "The first that matches says what is done." },
+	{ .name = "action", AT(action), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .want = "the name of one of `actions`",
+	  .meaning = "transparent: what is done where no rule matches; must be set. relay: settings that the "
+		     "service shares with others." },
+	{ .name = "upstream", AT(upstream), .type = CONF_TYPE_TEXT, .only = RELAY,
 	  .want = "the name of one of `upstreams`, or a host such as 10.0.0.5:25",
-	  .meaning = "Where the mail goes." },
+	  .meaning = "Where the mail goes; must be set." },
 	{ .name = "certificates", AT(certificates), .type = CONF_TYPE_LIST, .form = CONF_FORM_NAME,
-	  .most = 256, .want = "the name of one of `certificates`", .wants = "such names",
+	  .most = 256, .only = RELAY,
+	  .want = "the name of one of `certificates`", .wants = "such names",
 	  .meaning = "Chosen from by the name that the client asks for (SNI); the first is the "
 		     "default. Not set: all there are." },
 	{ .name = "client_tls", AT(client_tls), .type = CONF_TYPE_CHOICE, .choices = client_levels,
-	  .preset = "may",
+	  .preset = "may", .only = RELAY,
 	  .meaning = "On `listen`: none: no STARTTLS. may: offered. encrypt: no mail without it." },
 	{ .name = "tls_profile", AT(tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
-	  .preset = "intermediate", .want = "modern, intermediate, legacy or one of `tls_profiles`",
+	  .preset = "intermediate", .only = RELAY,
+	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
 	  .meaning = "TLS versions, ciphers and groups." },
 	{ .name = "hostname", AT(hostname), .type = CONF_TYPE_TEXT, .form = CONF_FORM_DOMAIN,
 	  .want = "a host name such as gw.example.net",
@@ -219,7 +421,7 @@ static const struct conf_setting service_settings[] = {
 	  .meaning = "Refused commands until the session is ended." },
 };
 static const struct conf_section service_section = {
-	"service", sizeof(struct conf_service), service_settings, COUNT_OF(service_settings)
+	"service", sizeof(struct conf_service), service_settings, COUNT_OF(service_settings), "mode"
 };
 #undef AT
 
@@ -233,7 +435,7 @@ static const struct conf_setting log_settings[] = {
 		     "hash of each." },
 };
 static const struct conf_section log_section = {
-	"log", sizeof(struct conf_log), log_settings, COUNT_OF(log_settings)
+	"log", sizeof(struct conf_log), log_settings, COUNT_OF(log_settings), NULL
 };
 #undef AT
 
@@ -256,6 +458,10 @@ static const struct conf_setting settings[] = {
 	  .preset = "8h", .least = S, .most = 7 * D,
 	  .meaning = "How often the keys of session tickets change. Old ones open tickets for two "
 		     "turns more." },
+	{ .name = "mark", AT(mark), .type = CONF_TYPE_COUNT, .form = CONF_FORM_HEX, .preset = "0x5a11",
+	  .least = 1, .most = 0x7fffffff,
+	  .meaning = "Mark (SO_MARK) of the connections that transparent services open, so that the network does "
+		     "not bring them here again. The next number marks what it brings." },
 	{ .name = "log", AT(log), .type = CONF_TYPE_SECTION, .section = &log_section,
 	  .meaning = "What the log looks like." },
 	{ .name = "certificates", AT(certs), COUNT_AT(cert_count), .type = CONF_TYPE_SECTIONS,
@@ -264,6 +470,17 @@ static const struct conf_setting settings[] = {
 	{ .name = "tls_profiles", AT(profiles), COUNT_AT(profile_count), .type = CONF_TYPE_SECTIONS,
 	  .section = &profile_section, .want = "TLS profiles by name", .most = 100,
 	  .meaning = "TLS settings beside the built-in ones: modern, intermediate, legacy." },
+	{ .name = "authorities", AT(authorities), COUNT_AT(authority_count), .type = CONF_TYPE_SECTIONS,
+	  .section = &authority_section, .want = "authorities by name", .most = 100,
+	  .meaning = "Certificate authorities of our own, for transparent services." },
+	{ .name = "actions", AT(actions), COUNT_AT(action_count), .type = CONF_TYPE_SECTIONS,
+	  .section = &action_section, .want = "actions by name", .most = 1000,
+	  .meaning = "What is done with TLS; settings that services share." },
+	{ .name = "partners", AT(partners), COUNT_AT(partner_count), .type = CONF_TYPE_SECTIONS,
+	  .form = CONF_FORM_PARTNER, .section = &partner_section, .want = "partners by domain",
+	  .most = 100000,
+	  .meaning = "What TLS must be for mail to a domain and those below it, to an address "
+		     "(`user@example.net`), or to all others (`\"*\"`)." },
 	{ .name = "upstreams", AT(upstreams), COUNT_AT(upstream_count), .type = CONF_TYPE_SECTIONS,
 	  .section = &upstream_section, .want = "upstreams by name", .most = 1000,
 	  .meaning = "Where mail goes." },
@@ -273,7 +490,7 @@ static const struct conf_setting settings[] = {
 	  .meaning = "Where mail comes in." },
 };
 const struct conf_section conf_schema = {
-	"settings", sizeof(struct conf), settings, COUNT_OF(settings)
+	"settings", sizeof(struct conf), settings, COUNT_OF(settings), NULL
 };
 #undef AT
 #undef COUNT_AT
@@ -300,8 +517,16 @@ const struct conf_setting *conf_schema_find(const struct conf_section *s, const 
 
 const char *conf_schema_home(const char *setting)
 {
+	const struct conf_section *service = &service_section;
+
 	for (size_t i = 0; i < conf_schema.count; i++) {
 		const struct conf_setting *s = &conf_schema.settings[i];
+
+		if (s->section != NULL && conf_schema_find(s->section, setting) != NULL)
+			return s->name;
+	}
+	for (size_t i = 0; i < service->count; i++) {
+		const struct conf_setting *s = &service->settings[i];
 
 		if (s->section != NULL && conf_schema_find(s->section, setting) != NULL)
 			return s->name;
@@ -309,13 +534,25 @@ const char *conf_schema_home(const char *setting)
 	return NULL;
 }
 
+bool conf_schema_applies(const struct conf_section *section, const struct conf_setting *s,
+			 const void *structure)
+{
+	int value;
+
+	if (s->only == 0)
+		return true;
+	memcpy(&value, conf_schema_at_const(structure, conf_schema_find(section, section->by)),
+	       sizeof(value));
+	return s->only >> value & 1;
+}
+
 static void want_range(const struct conf_setting *s, const char *what, char want[CONF_WANT_MOST])
 {
 	char least[CONF_VALUE_MOST];
 	char most[CONF_VALUE_MOST];
 
-	conf_value_print_number(s->type, s->least, least);
-	conf_value_print_number(s->type, s->most, most);
+	conf_value_print_number(s, s->least, least);
+	conf_value_print_number(s, s->most, most);
 	snprintf(want, CONF_WANT_MOST, "%s from %s to %s", what, least, most);
 }
 
@@ -346,6 +583,7 @@ void conf_schema_want(const struct conf_setting *s, char want[CONF_WANT_MOST])
 		snprintf(want, CONF_WANT_MOST, "%s", s->want);
 		break;
 	case CONF_TYPE_LIST:
+	case CONF_TYPE_ROWS:
 		snprintf(want, CONF_WANT_MOST, "%s or a list of %s", s->want, s->wants);
 		break;
 	case CONF_TYPE_BOOL:

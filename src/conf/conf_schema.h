@@ -18,15 +18,21 @@ enum conf_type {
 	CONF_TYPE_CHOICE,   /* an enum */
 	CONF_TYPE_SECTION,  /* a structure inside this one */
 	CONF_TYPE_SECTIONS, /* an array of structures, by name */
+	CONF_TYPE_ROWS,     /* an array of structures in the file's order, each with `name` among its settings */
 };
 
-/* What a text, or each item of a list, has to look like. */
+/* What a text, each item of a list, or the name of each of SECTIONS has to look like. */
 enum conf_form {
 	CONF_FORM_ANY,    /* not empty */
 	CONF_FORM_NAME,   /* as a section is called: A-Z a-z 0-9 . _ - */
 	CONF_FORM_DOMAIN, /* a host name */
 	CONF_FORM_HOST,   /* a host name or address, with or without port */
 	CONF_FORM_LISTEN, /* an address with port */
+	CONF_FORM_NET,    /* a network or an address */
+	CONF_FORM_PLACE,  /* the same, or a host name */
+	CONF_FORM_PATTERN, /* a host name, its first label may be an asterisk */
+	CONF_FORM_PARTNER, /* a domain, a mail address or an asterisk */
+	CONF_FORM_HEX,    /* of a COUNT: hexadecimal */
 };
 
 struct conf_choice {
@@ -43,32 +49,39 @@ struct conf_setting {
 	enum conf_form form;
 	bool needed;
 	size_t at;         /* offset in the structure of its section */
-	size_t count_at;   /* SECTIONS: of the number of elements, a size_t */
+	size_t count_at;   /* SECTIONS, ROWS: of the number of elements, a size_t */
 	const char *preset; /* the default, as it would be written; NULL: not set */
-	uint64_t least, most; /* COUNT, SIZE, DURATION (ms): what it may be; LIST, SECTIONS: how many at most */
+	uint64_t least, most; /* COUNT, SIZE, DURATION (ms): what it may be; LIST, SECTIONS, ROWS: how many at most */
+	unsigned only;     /* not 0: for these values of what the section is `by` alone, as bits */
 	const struct conf_choice *choices; /* ends with a NULL name */
 	const struct conf_section *section;
-	const char *want;  /* TEXT, LIST, SECTIONS: "an address such as ..." */
-	const char *wants; /* LIST: the plural */
+	const char *want;  /* TEXT, LIST, SECTIONS, ROWS: "an address such as ..." */
+	const char *wants; /* LIST, ROWS: the plural */
 	const char *like;  /* LIST: put behind `want` where an item is wrong: " such as ..." */
 	const char *meaning; /* one or two sentences for the manual */
 };
 
 struct conf_section {
 	const char *name;  /* "service" */
-	size_t size;       /* of its structure; in a SECTIONS its first member is `char *name` */
+	size_t size;       /* of its structure; in SECTIONS and ROWS its first member is `char *name` */
 	const struct conf_setting *settings;
 	size_t count;
+	const char *by;    /* the CHOICE that decides which settings there are; NULL: all */
 };
 
 extern const struct conf_section conf_schema; /* the top level: struct conf */
 
 #define CONF_NAME_MOST 63
 #define CONF_NAME_PATTERN "^[A-Za-z0-9._-]{1,63}$"
+#define CONF_PARTNER_PATTERN "^([*]|([^@ ]+@)?([A-Za-z0-9._-]+|[[][^]@ ]+[]]))$"
 bool conf_schema_is_name(const char *text);
 
+/* Whether the setting is there at all, as the rest of its structure is set. */
+bool conf_schema_applies(const struct conf_section *section, const struct conf_setting *s,
+			 const void *structure);
+
 const struct conf_setting *conf_schema_find(const struct conf_section *s, const char *name);
-/* The plural name of the sections that know this setting ("upstreams"); NULL: none does. */
+/* The plural name of the sections or rows that know this setting ("upstreams"); NULL: none does. */
 const char *conf_schema_home(const char *setting);
 
 /* What may be written: "an address or a list of addresses", "a time such as 30s, 5m, 2h or 1d". */

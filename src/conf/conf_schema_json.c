@@ -56,6 +56,10 @@ static json_t *of_text(const struct conf_setting *s)
 		return of_pattern(CONF_NAME_PATTERN);
 	if (s->form == CONF_FORM_LISTEN)
 		return of_pattern(":[0-9]{1,5}$");
+	if (s->form == CONF_FORM_NET)
+		return of_pattern("^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$");
+	if (s->form == CONF_FORM_PLACE || s->form == CONF_FORM_PATTERN)
+		return of_pattern("^[^ ]+$");
 	j = of_type("string");
 	set(j, "minLength", json_integer(1));
 	return j;
@@ -125,7 +129,8 @@ static json_t *of_sections(const struct conf_setting *s)
 	if (!s->needed)
 		append(types, json_string("null"));
 	set(j, "type", types);
-	set(j, "propertyNames", of_pattern(CONF_NAME_PATTERN));
+	set(j, "propertyNames", of_pattern(s->form == CONF_FORM_PARTNER ? CONF_PARTNER_PATTERN
+									: CONF_NAME_PATTERN));
 	set(entry, "$ref", reference(s->section->name));
 	set(j, "additionalProperties", entry);
 	set(j, "maxProperties", json_integer((json_int_t)s->most));
@@ -142,6 +147,24 @@ static json_t *of_section_setting(const struct conf_setting *s)
 	return j;
 }
 
+static json_t *of_rows(const struct conf_setting *s)
+{
+	json_t *list = of_type("array");
+
+	set(list, "items", of_section_setting(s));
+	set(list, "minItems", json_integer(1));
+	set(list, "maxItems", json_integer((json_int_t)s->most));
+	return either(of_section_setting(s), list);
+}
+
+/* To a reader that knows hexadecimal it is a number already. */
+static json_t *of_count(const struct conf_setting *s)
+{
+	if (s->form == CONF_FORM_HEX)
+		return either(of_range(s), of_pattern("^0[xX][0-9A-Fa-f]{1,16}$"));
+	return of_range(s);
+}
+
 static json_t *of_setting(const struct conf_setting *s)
 {
 	switch (s->type) {
@@ -153,7 +176,7 @@ static json_t *of_setting(const struct conf_setting *s)
 	case CONF_TYPE_SWITCH:
 		return of_bool();
 	case CONF_TYPE_COUNT:
-		return of_range(s);
+		return of_count(s);
 	case CONF_TYPE_SIZE:
 		return either(of_range(s), of_pattern("^[0-9]+[kKmMgG]?$"));
 	case CONF_TYPE_DURATION:
@@ -162,6 +185,8 @@ static json_t *of_setting(const struct conf_setting *s)
 		return of_choice(s);
 	case CONF_TYPE_SECTION:
 		return of_section_setting(s);
+	case CONF_TYPE_ROWS:
+		return of_rows(s);
 	default:
 		must(s->type == CONF_TYPE_SECTIONS);
 		return of_sections(s);
@@ -171,7 +196,7 @@ static json_t *of_setting(const struct conf_setting *s)
 static json_t *preset_of(const struct conf_setting *s)
 {
 	if (s->type == CONF_TYPE_COUNT)
-		return json_integer(strtoll(s->preset, NULL, 10));
+		return json_integer(strtoll(s->preset, NULL, 0));
 	if (s->type == CONF_TYPE_BOOL)
 		return json_boolean(strcmp(s->preset, "yes") == 0);
 	return json_string(s->preset);
@@ -200,6 +225,18 @@ static json_t *of_section(const struct conf_section *section)
 	return j;
 }
 
+static void define(json_t *defs, const struct conf_section *section)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_section *below = section->settings[i].section;
+
+		if (below == NULL)
+			continue;
+		set(defs, below->name, of_section(below));
+		define(defs, below);
+	}
+}
+
 char *conf_schema_json(void)
 {
 	json_t *root = made(json_object());
@@ -212,12 +249,7 @@ char *conf_schema_json(void)
 	set(root, "title", json_string("Sallyport's configuration"));
 	must(json_object_update(root, rest) == 0);
 	json_decref(rest);
-	for (size_t i = 0; i < conf_schema.count; i++) {
-		const struct conf_section *section = conf_schema.settings[i].section;
-
-		if (section != NULL)
-			set(defs, section->name, of_section(section));
-	}
+	define(defs, &conf_schema);
 	set(root, "$defs", defs);
 	text = json_dumps(root, JSON_INDENT(2));
 	must(text != NULL);

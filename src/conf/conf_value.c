@@ -66,6 +66,24 @@ static bool read_units(const char *text, const struct unit *units, uint64_t most
 	return false;
 }
 
+/* "0x5a11" */
+static bool read_hex(const char *text, uint64_t most, uint64_t *out)
+{
+	size_t len = strlen(text);
+
+	if (len < 3 || len > 18 || text[0] != '0' || ascii_lower(text[1]) != 'x')
+		return false;
+	*out = 0;
+	for (size_t i = 2; i < len; i++) {
+		char c = ascii_lower(text[i]);
+
+		if (!ascii_is_digit(c) && (c < 'a' || c > 'f'))
+			return false;
+		*out = *out << 4 | (uint64_t)(ascii_is_digit(c) ? c - '0' : c - 'a' + 10);
+	}
+	return *out <= most;
+}
+
 static bool read_number(const struct conf_setting *s, const char *text, uint64_t *n)
 {
 	bool good;
@@ -76,7 +94,8 @@ static bool read_number(const struct conf_setting *s, const char *text, uint64_t
 	else if (s->type == CONF_TYPE_SIZE)
 		good = read_units(text, sizes, s->most, n);
 	else
-		good = span_number(span_str(text), s->most, n);
+		good = span_number(span_str(text), s->most, n) ||
+		       (s->form == CONF_FORM_HEX && read_hex(text, s->most, n));
 	return good && *n >= s->least;
 }
 
@@ -119,7 +138,7 @@ static bool set_bool(const struct conf_setting *s, const char *text, void *membe
 
 	if (!read_bool(text, &on))
 		return refuse(s, text, NULL, why);
-	value = on ? CONF_TICKETS_ON : CONF_TICKETS_OFF;
+	value = on ? CONF_SWITCH_ON : CONF_SWITCH_OFF;
 	if (s->type == CONF_TYPE_BOOL)
 		memcpy(member, &on, sizeof(on));
 	else
@@ -150,6 +169,7 @@ static bool set_number(const struct conf_setting *s, const char *text, void *mem
 bool conf_value_form(const struct conf_setting *s, const char *text, struct why *why)
 {
 	struct conf_addr a;
+	struct conf_net net;
 	struct why cause;
 	bool good = true;
 
@@ -166,6 +186,12 @@ bool conf_value_form(const struct conf_setting *s, const char *text, struct why 
 		good = conf_addr_host(span_str(text), &cause);
 	} else if (s->form == CONF_FORM_LISTEN) {
 		good = conf_addr_listen(span_str(text), &a, &cause);
+	} else if (s->form == CONF_FORM_NET) {
+		good = conf_addr_net(span_str(text), &net, &cause);
+	} else if (s->form == CONF_FORM_PLACE) {
+		good = conf_addr_place(span_str(text), &cause);
+	} else if (s->form == CONF_FORM_PATTERN) {
+		good = conf_addr_pattern(span_str(text), &cause);
 	}
 	return good || refuse(s, text, cause.text, why);
 }
@@ -198,16 +224,16 @@ bool conf_value_read(const struct conf_setting *s, const char *text, void *membe
 	}
 }
 
-void conf_value_print_number(enum conf_type type, uint64_t n, char text[CONF_VALUE_MOST])
+void conf_value_print_number(const struct conf_setting *s, uint64_t n, char text[CONF_VALUE_MOST])
 {
-	const struct unit *u = type == CONF_TYPE_DURATION ? times : sizes;
+	const struct unit *u = s->type == CONF_TYPE_DURATION ? times : sizes;
 
-	if (type == CONF_TYPE_COUNT) {
-		snprintf(text, CONF_VALUE_MOST, "%" PRIu64, n);
+	if (s->type == CONF_TYPE_COUNT) {
+		snprintf(text, CONF_VALUE_MOST, s->form == CONF_FORM_HEX ? "0x%" PRIx64 : "%" PRIu64, n);
 		return;
 	}
 	if (n == 0) {
-		snprintf(text, CONF_VALUE_MOST, type == CONF_TYPE_DURATION ? "0s" : "0");
+		snprintf(text, CONF_VALUE_MOST, s->type == CONF_TYPE_DURATION ? "0s" : "0");
 		return;
 	}
 	while (n % u->factor != 0)
@@ -234,7 +260,7 @@ static const char *print_bool(const struct conf_setting *s, const void *member)
 	if (s->type == CONF_TYPE_BOOL)
 		return *(const bool *)member ? "yes" : "no";
 	memcpy(&value, member, sizeof(value));
-	return value == CONF_TICKETS_ON ? "yes" : value == CONF_TICKETS_OFF ? "no" : NULL;
+	return value == CONF_SWITCH_ON ? "yes" : value == CONF_SWITCH_OFF ? "no" : NULL;
 }
 
 const char *conf_value_print(const struct conf_setting *s, const void *member,
@@ -249,14 +275,14 @@ const char *conf_value_print(const struct conf_setting *s, const void *member,
 	case CONF_TYPE_CHOICE:
 		return print_choice(s, member);
 	case CONF_TYPE_COUNT:
-		conf_value_print_number(s->type, *(const unsigned *)member, text);
+		conf_value_print_number(s, *(const unsigned *)member, text);
 		return text;
 	case CONF_TYPE_DURATION:
-		conf_value_print_number(s->type, (uint64_t)*(const msec *)member, text);
+		conf_value_print_number(s, (uint64_t)*(const msec *)member, text);
 		return text;
 	default:
 		must(s->type == CONF_TYPE_SIZE);
-		conf_value_print_number(s->type, *(const uint64_t *)member, text);
+		conf_value_print_number(s, *(const uint64_t *)member, text);
 		return text;
 	}
 }

@@ -13,11 +13,11 @@
 MUST_CHECK bool conf_value_read(const struct conf_setting *s, const char *text, void *member,
 				struct why *why);
 
-/* One item of a LIST, or a TEXT: whether it has the form it should. `why` as above. */
+/* One item of a LIST, a TEXT, or the name of one of SECTIONS: whether it has the form it should. `why` as above. */
 MUST_CHECK bool conf_value_form(const struct conf_setting *s, const char *text, struct why *why);
 
-/* "500ms", "5m", "100M", "12": the largest unit that leaves no rest. */
-void conf_value_print_number(enum conf_type type, uint64_t n, char text[CONF_VALUE_MOST]);
+/* "500ms", "5m", "100M", "12", "0xc": the largest unit that leaves no rest. */
+void conf_value_print_number(const struct conf_setting *s, uint64_t n, char text[CONF_VALUE_MOST]);
 
 /* The member as it would be written; NULL where it is not set. The same types. What is not the
  * member's own text is put into `text`. */

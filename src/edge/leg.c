@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void begin_try(struct leg *l);
 
@@ -18,6 +19,17 @@ static const struct conf_upstream *settings(const struct leg *l)
 static const struct upstream_try *here(const struct leg *l)
 {
 	return &l->tries[l->try_now];
+}
+
+static bool is_transparent(const struct leg *l)
+{
+	return l->session->target.len > 0;
+}
+
+/* TLS from the first byte: as configured, or as the client began. */
+static bool is_implicit(const struct leg *l)
+{
+	return is_transparent(l) ? l->session->implicit : settings(l)->implicit;
 }
 
 static void enter(struct leg *l, enum leg_state state)
@@ -114,7 +126,7 @@ static void tls_failed(struct leg *l, const struct why *why)
 	struct why said = *why;
 
 	edge_count(l->edge, COUNT_UPSTREAM_TLS_FAILED, 1);
-	if (l->need.level == NEED_MAY && !settings(l)->implicit) {
+	if (l->need.level == NEED_MAY && !is_implicit(l)) {
 		log_try(l, "upstream-fallback", why);
 		hang_up(l);
 		l->clear = true;
@@ -125,17 +137,28 @@ static void tls_failed(struct leg *l, const struct why *why)
 	try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
 }
 
+/* The name for SNI: in transparent mode what the client has asked for, where it has. */
+static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
+{
+	if (!is_transparent(l))
+		return leg_host(l);
+	if (l->session->sni[0] != '\0')
+		return l->session->sni;
+	addr_print_host(&here(l)->addr, text);
+	return text;
+}
+
 static void begin_tls(struct leg *l)
 {
 	char key[ADDR_TEXT_MOST + 32];
-	char where[ADDR_TEXT_MOST];
+	char where[ADDR_TEXT_MOST], host[ADDR_TEXT_MOST];
 	struct tls_conn *tls;
 	struct why why;
 
 	leg_where(l, where);
 	snprintf(key, sizeof(key), "%s %s %u", where, need_level_name(l->need.level),
 		 l->need.min_bits);
-	tls = tls_conn_connect(l->up->plan->tls, leg_host(l), key);
+	tls = tls_conn_connect(l->up->plan->tls, tls_host(l, host), key);
 	if (!stream_start_tls(&l->stream, tls, &why)) {
 		tls_conn_free(tls);
 		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
@@ -143,6 +166,14 @@ static void begin_tls(struct leg *l)
 		return;
 	}
 	enter(l, LEG_TLS);
+}
+
+/* In transparent mode the server hears the client's own name, once that is known. */
+static const char *ehlo_name(const struct leg *l)
+{
+	if (!is_transparent(l))
+		return l->session->service->hostname;
+	return l->name[0] != '\0' ? l->name : NULL;
 }
 
 static void connected(struct leg *l)
@@ -156,9 +187,9 @@ static void connected(struct leg *l)
 	}
 	smtp_reply_reader_free(&l->reader);
 	smtp_reply_reader_init(&l->reader);
-	smtp_client_init(&l->client, l->session->service->hostname, settings(l)->implicit);
+	smtp_client_init(&l->client, ehlo_name(l), is_implicit(l));
 	l->client.want_tls = l->need.level != NEED_NONE && !l->clear;
-	if (settings(l)->implicit)
+	if (is_implicit(l))
 		begin_tls(l);
 	else
 		enter(l, LEG_HELLO);
@@ -231,6 +262,19 @@ void leg_free(struct leg *l)
 	free(l);
 }
 
+void leg_name(struct leg *l, struct span name)
+{
+	must(name.len < sizeof(l->name));
+	memcpy(l->name, name.at, name.len);
+	l->name[name.len] = '\0';
+	if (l->state != LEG_GREETED)
+		return;
+	if (smtp_client_name(&l->client, l->name, &l->stream.out))
+		enter(l, LEG_HELLO);
+	else
+		try_failed_for(l, FAULT_SELF, "no room for EHLO");
+}
+
 bool leg_fill(struct leg *l)
 {
 	return l->stream.open && l->state != LEG_CONNECT && stream_fill(&l->stream, l->edge->now);
@@ -281,7 +325,7 @@ static bool step_tls(struct leg *l)
 	if (l->stream.handshaking)
 		return false;
 	edge_count(l->edge, COUNT_UPSTREAM_TLS, 1);
-	if (settings(l)->implicit) {
+	if (is_implicit(l)) {
 		l->client.tls = true;
 	} else if (!smtp_client_tls_on(&l->client, &l->stream.out)) {
 		try_failed_for(l, FAULT_SELF, "no room for EHLO");
@@ -291,11 +335,24 @@ static bool step_tls(struct leg *l)
 	return true;
 }
 
-static const struct smtp_answer *policy_answer(const struct leg *l, const struct tls_facts *facts)
+const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const struct tls_facts *facts)
 {
-	if (l->need.min_bits > 0 && facts->bits < l->need.min_bits)
+	if (facts->absent == TLS_ABSENT_FAILED)
+		return &SMTP_SAY_TLS_FAILED;
+	if (need->min_bits > 0 && facts->bits < need->min_bits)
 		return &SMTP_SAY_TLS_WEAK;
 	return facts->on ? &SMTP_SAY_TLS_UNVERIFIED : &SMTP_SAY_TLS_MISSING;
+}
+
+static void note_server_name(struct leg *l)
+{
+	struct span line = smtp_reply_line(&l->reader.reply, 0);
+	struct span name = span_cut(&line, ' ');
+
+	if (name.len == 0 || name.len >= sizeof(l->server_name) || !smtp_domain_ok(name))
+		name = span_str(l->session->service->hostname);
+	memcpy(l->server_name, name.at, name.len);
+	l->server_name[name.len] = '\0';
 }
 
 /* The greeting, EHLO and TLS are done: hold what was found against the need (law 6). */
@@ -306,16 +363,19 @@ static void judge(struct leg *l)
 
 	leg_facts(l, &facts);
 	if (!need_met(&l->need, &facts, &why)) {
-		try_failed(l, policy_answer(l, &facts), &why);
+		try_failed(l, leg_policy_answer(&l->need, &facts), &why);
 		return;
 	}
 	if (facts.resumed)
 		edge_count(l->edge, COUNT_UPSTREAM_TLS_RESUMED, 1);
 	if (!facts.on && l->need.level != NEED_NONE)
 		edge_count(l->edge, COUNT_UPSTREAM_CLEAR, 1);
-	upstream_worked(l->up, &here(l)->addr);
-	upstream_learn(l->up, &l->client.caps,
-		       settings(l)->implicit || l->client.offers_tls, l->edge->now);
+	note_server_name(l);
+	if (!is_transparent(l)) {
+		upstream_worked(l->up, &here(l)->addr);
+		upstream_learn(l->up, &l->client.caps, is_implicit(l) || l->client.offers_tls,
+			       l->edge->now);
+	}
 	l->ms_ready = l->edge->now - l->began;
 	enter(l, LEG_READY);
 }
@@ -327,6 +387,9 @@ static void take_reply(struct leg *l)
 	switch (smtp_client_reply(&l->client, &l->reader.reply, &l->stream.out, &why)) {
 	case SMTP_CLIENT_WAIT:
 		l->since = l->edge->now;
+		break;
+	case SMTP_CLIENT_NAME:
+		enter(l, LEG_GREETED);
 		break;
 	case SMTP_CLIENT_START_TLS:
 		begin_tls(l);
@@ -380,6 +443,7 @@ bool leg_step(struct leg *l)
 	case LEG_CONNECT:
 		return step_connect(l);
 	case LEG_HELLO:
+	case LEG_GREETED:
 		return step_hello(l);
 	case LEG_TLS:
 		return step_tls(l);
@@ -429,6 +493,7 @@ msec leg_deadline(const struct leg *l)
 		return ready_deadline(l);
 	case LEG_BYE:
 		return l->since + LEG_BYE_MSEC;
+	case LEG_GREETED:
 	case LEG_FAILED:
 	case LEG_CLOSED:
 		break;
@@ -455,6 +520,7 @@ void leg_timeout(struct leg *l)
 		hang_up(l);
 		enter(l, LEG_CLOSED);
 		break;
+	case LEG_GREETED:
 	case LEG_READY:
 	case LEG_FAILED:
 	case LEG_CLOSED:

@@ -14,6 +14,7 @@
 enum leg_state {
 	LEG_CONNECT,
 	LEG_HELLO,  /* greeting, EHLO, STARTTLS */
+	LEG_GREETED, /* transparent mode: the client has yet to say who it is; see leg_name */
 	LEG_TLS,
 	LEG_READY,
 	LEG_BYE,    /* QUIT is on its way: nothing is expected any more */
@@ -43,6 +44,8 @@ struct leg {
 	unsigned try_count, try_now;
 	bool bare;            /* ready as soon as it is connected: two others speak through it */
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
+	char name[256];       /* transparent mode: what the client calls itself, for EHLO */
+	char server_name[256]; /* as its EHLO reply says; "" before */
 	bool transaction;     /* MAIL was sent and neither a final reply nor RSET has ended it */
 	struct stream stream;
 	bool all_left;        /* as of the last flush: all that we had to say has left, and none was dropped */
@@ -69,6 +72,9 @@ bool leg_flush(struct leg *l);
 /* Takes the leg on towards LEG_READY or LEG_FAILED. In LEG_READY and later it does nothing. */
 bool leg_step(struct leg *l);
 
+/* In LEG_GREETED: EHLO with the client's own name. In other states it is kept for later. */
+void leg_name(struct leg *l, struct span name);
+
 /* When the leg has waited too long; MSEC_NEVER where it waits for nothing. */
 msec leg_deadline(const struct leg *l);
 /* The deadline has passed: before LEG_READY the next host is tried. In LEG_READY the caller acts. */
@@ -84,6 +90,9 @@ bool leg_can_await(const struct leg *l);
 void leg_bye(struct leg *l);
 /* Resets the connection: what the upstream has of the message must not count as one. */
 void leg_abort(struct leg *l);
+
+/* What to tell a client whose recipient has a need that these facts don't meet. */
+const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const struct tls_facts *facts);
 
 void leg_facts(const struct leg *l, struct tls_facts *facts);
 /* "192.0.2.1:25" of the host it is, or was last, connected to; "" before. */

@@ -22,8 +22,18 @@ struct session {
 	const struct mode *mode;
 	const struct plan_service *service;
 	struct plan *plan;               /* held: its settings stay to the end (GC-10) */
+	/* What holds for this session: of the service, or of the action that its rules chose. */
+	const struct plan_action *action; /* NULL: relay */
+	const char *rule;                /* that chose it; NULL: none did */
+	struct upstream *up;
+	struct tls_server *tls;          /* NULL: no TLS towards the client */
+	bool offer_tls, esmtp;
+	struct tls_cert *leaf;           /* minted; the authority's. NULL: the certificate is that of `tls` */
+	char leaf_label[80];             /* what it was minted from */
 	char sid[SESSION_SID + 1];
 	struct addr peer, local;
+	bool greeted;                    /* the client has got its greeting */
+	char sni[256];                   /* of the client's hello on a port with TLS from the first byte; transparent mode */
 	struct addr target;              /* transparent mode: whom the client called; len 0: nobody else */
 	bool implicit;                   /* TLS from the first byte */
 	bool counted;                    /* shared_enter said yes */
@@ -40,6 +50,7 @@ struct session {
 	msec spent[PHASE_MOST];          /* for the log: time in each phase */
 	msec born;
 	bool long_line;                  /* one was thrown away, and its refusal is due */
+	bool command_waits;              /* the one at the front of the input, for the upstream */
 	const struct smtp_answer *discard_answer; /* to a BDAT that was refused; its octets come first */
 	uint64_t discard_left;
 	enum outcome outcome;
@@ -50,6 +61,9 @@ struct session {
 	struct session *next_again, *next_ended;
 	bool in_again;
 };
+
+/* From here on the session is what the action says. */
+void session_use_action(struct session *s, const struct plan_action *action, const char *rule);
 
 /* The stream must have been opened by the caller at once after this; then session_begin. */
 struct session *session_new(struct edge *e, const struct plan_service *service, bool implicit,
@@ -69,6 +83,9 @@ msec session_deadline(const struct session *s);
 void session_tick(struct session *s);
 
 /* --- for the modes --- */
+
+/* The client's handshake, with what came before it in `client.in` where `peeked` (transparent_begin). */
+void session_begin_tls(struct session *s, bool peeked);
 
 void session_enter(struct session *s, enum phase phase);
 /* The client did something: the limit of the phase counts from now on. */

@@ -85,6 +85,11 @@ void stream_hold(struct stream *s)
 	s->held = true;
 }
 
+static void empty(struct buf *b)
+{
+	buf_consume(b, buf_used(b));
+}
+
 bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct why *why)
 {
 	must(s->open && s->tls == NULL && !s->close_when_flushed);
@@ -106,6 +111,23 @@ bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct why *why)
 	s->handshaking = true;
 	s->held = false;
 	return true;
+}
+
+bool stream_start_tls_peeked(struct stream *s, struct tls_conn *tls, struct why *why)
+{
+	struct span peeked = buf_peek(&s->in);
+
+	if (s->bytes_out > 0 || s->bytes_in != peeked.len) {
+		why_set(why, FAULT_SELF, "clear octets were taken before TLS began");
+		return false;
+	}
+	if (!buf_put(&tls->raw_in, peeked)) {
+		why_set(why, FAULT_SELF, "more octets before TLS than a hello can have");
+		return false;
+	}
+	empty(&s->in);
+	s->bytes_in = 0;
+	return stream_start_tls(s, tls, why);
 }
 
 bool stream_is_secure(const struct stream *s)
@@ -211,11 +233,6 @@ bool stream_fill(struct stream *s, msec now)
 	if (moved)
 		s->moved_at = now;
 	return moved;
-}
-
-static void empty(struct buf *b)
-{
-	buf_consume(b, buf_used(b));
 }
 
 /* Nobody will ever get what waits; who waits for room behind it shall not wait for ever. */

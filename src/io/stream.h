@@ -88,6 +88,11 @@ void stream_hold(struct stream *s);
  * no other way to switch a stream, so no caller can forget the check. */
 MUST_CHECK bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct why *why);
 
+/* The same for a stream that is TLS from its first octet, whose first octets have been looked at
+ * (tls_hello_client) and still stand in `in`, all of them: they become the handshake's. Fails where
+ * anything was ever said or taken in clear. */
+MUST_CHECK bool stream_start_tls_peeked(struct stream *s, struct tls_conn *tls, struct why *why);
+
 /* Under TLS and past the handshake. */
 bool stream_is_secure(const struct stream *s);
 

@@ -48,8 +48,8 @@ static bool apply(const struct conf_profile *c, struct tls_profile *p)
 		p->min = version(c->min);
 	if (c->max != CONF_VERSION_UNSET)
 		p->max = version(c->max);
-	if (c->tickets != CONF_TICKETS_UNSET)
-		p->tickets = c->tickets == CONF_TICKETS_ON;
+	if (c->tickets != CONF_SWITCH_UNSET)
+		p->tickets = c->tickets == CONF_SWITCH_ON;
 	return join(p->ciphers, &c->ciphers) && join(p->ciphersuites, &c->ciphersuites) &&
 	       join(p->groups, &c->groups);
 }

@@ -54,6 +54,9 @@ SAY(SMTP_SAY_TLS_WEAK, 403, "4.7.0", "TLS-WEAK", "encryption too weak");
 SAY(SMTP_SAY_TLS_MISSING, 451, "4.7.0", "TLS-NONE", "TLS is required but was not offered");
 SAY(SMTP_SAY_TLS_FAILED, 451, "4.7.0", "TLS-FAILED", "TLS handshake failed");
 SAY(SMTP_SAY_TLS_UNVERIFIED, 451, "4.7.5", "TLS-CERT", "certificate not verified");
+SAY(SMTP_SAY_TLS_UNTRUSTED, 454, "4.7.5", "TLS-CERT", "The server's certificate is not trusted");
+SAY(SMTP_SAY_OURSELVES, 421, "4.4.6", "LOOP", "This gateway was called itself, and not a server through it");
+SAY(SMTP_SAY_UNREACHABLE, 421, "4.4.1", "UPSTREAM", "The server can't be reached");
 
 SAY(SMTP_SAY_TOO_MANY_RCPT, 452, "4.5.3", "RCPT-MAX", "Too many recipients");
 SAY(SMTP_SAY_TOO_BIG, 552, "5.3.4", "SIZE", "Message too big");

@@ -56,6 +56,7 @@ extern const struct smtp_answer
 	SMTP_SAY_TLS_MISSING,     /* 451 4.7.0 [TLS-NONE] */
 	SMTP_SAY_TLS_FAILED,      /* 451 4.7.0 [TLS-FAILED] */
 	SMTP_SAY_TLS_UNVERIFIED,  /* 451 4.7.5 [TLS-CERT] */
+	SMTP_SAY_TLS_UNTRUSTED,   /* 454 4.7.5 [TLS-CERT] to STARTTLS: what lies behind us is not to be trusted */
 	/* limits */
 	SMTP_SAY_TOO_MANY_RCPT,   /* 452 4.5.3 [RCPT-MAX] */
 	SMTP_SAY_TOO_BIG,         /* 552 5.3.4 [SIZE] */
@@ -69,6 +70,8 @@ extern const struct smtp_answer
 	SMTP_SAY_LOOP,            /* 554 5.4.6 [LOOP] too many Received fields */
 	/* the upstream */
 	SMTP_SAY_NO_UPSTREAM,     /* 451 4.4.1 [UPSTREAM] */
+	SMTP_SAY_OURSELVES,       /* 421 4.4.6 [LOOP] the client has called ourselves */
+	SMTP_SAY_UNREACHABLE,     /* 421 4.4.1 [UPSTREAM] transparent mode: the client's destination */
 	SMTP_SAY_NO_SERVICE,      /* 421 4.3.2 [UPSTREAM] at EHLO: nothing known of the upstream */
 	SMTP_SAY_LOST_UPSTREAM,   /* 451 4.4.2 [UPSTREAM-LOST] */
 	SMTP_SAY_LOST_SESSION,    /* 421 4.4.2 [UPSTREAM-LOST] */

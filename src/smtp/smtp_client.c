@@ -55,6 +55,10 @@ static enum smtp_client_act after_greeting(struct smtp_client *c, const struct s
 {
 	if (reply->code != 220)
 		return fail(c, reply, "greeting", why);
+	if (c->hostname == NULL) {
+		c->state = SMTP_CLIENT_NAMELESS;
+		return SMTP_CLIENT_NAME;
+	}
 	return ask(c, SMTP_CLIENT_EHLO, buf_printf(out, "EHLO %s\r\n", c->hostname), why);
 }
 
@@ -117,12 +121,23 @@ enum smtp_client_act smtp_client_reply(struct smtp_client *c, const struct smtp_
 		return after_helo(c, reply, why);
 	case SMTP_CLIENT_STARTTLS:
 		return after_starttls(c, reply, why);
+	case SMTP_CLIENT_NAMELESS:
 	case SMTP_CLIENT_TLS:
 	case SMTP_CLIENT_READY:
 	case SMTP_CLIENT_FAILED:
 		break;
 	}
 	return fail(c, reply, "a reply that nothing was asked for", why);
+}
+
+bool smtp_client_name(struct smtp_client *c, const char *hostname, struct buf *out)
+{
+	must(c->state == SMTP_CLIENT_NAMELESS);
+	if (!buf_printf(out, "EHLO %s\r\n", hostname))
+		return false;
+	c->hostname = hostname;
+	c->state = SMTP_CLIENT_EHLO;
+	return true;
 }
 
 bool smtp_client_tls_on(struct smtp_client *c, struct buf *out)

@@ -10,6 +10,7 @@
 
 enum smtp_client_state {
 	SMTP_CLIENT_GREETING, /* waits for 220 */
+	SMTP_CLIENT_NAMELESS, /* greeted; smtp_client_name says who we are */
 	SMTP_CLIENT_EHLO,
 	SMTP_CLIENT_HELO,
 	SMTP_CLIENT_STARTTLS,
@@ -20,6 +21,7 @@ enum smtp_client_state {
 
 enum smtp_client_act {
 	SMTP_CLIENT_WAIT,      /* a command was put into `out`, or nothing is to be done */
+	SMTP_CLIENT_NAME,      /* greeted: call smtp_client_name when the name for EHLO is known */
 	SMTP_CLIENT_START_TLS, /* begin the handshake now, then call smtp_client_tls_on */
 	SMTP_CLIENT_GO,        /* ready for mail */
 	SMTP_CLIENT_FAIL,      /* `why` says it; drop the connection */
@@ -34,7 +36,7 @@ enum smtp_client_no_tls {
 
 struct smtp_client {
 	enum smtp_client_state state;
-	const char *hostname;   /* for EHLO; not owned */
+	const char *hostname;   /* for EHLO; not owned; NULL: not known yet */
 	bool want_tls;          /* use STARTTLS where it is offered */
 	bool must_tls;          /* without it: fail */
 	bool tls;
@@ -53,6 +55,10 @@ void smtp_client_init(struct smtp_client *c, const char *hostname, bool tls);
  * without EHLO there is no STARTTLS. */
 enum smtp_client_act smtp_client_reply(struct smtp_client *c, const struct smtp_reply *reply,
 				       struct buf *out, struct why *why);
+
+/* For EHLO, where smtp_client_init had none: whose name it is, is known only when the one we
+ * speak for has said it (transparent mode). `hostname` is not taken. */
+MUST_CHECK bool smtp_client_name(struct smtp_client *c, const char *hostname, struct buf *out);
 
 /* The handshake is done: forget what was offered in clear, send EHLO anew. */
 MUST_CHECK bool smtp_client_tls_on(struct smtp_client *c, struct buf *out);

@@ -76,6 +76,8 @@ static void open_stream(struct world_peer *p)
 	stream_open_pipe(&p->stream, &p->pipe, false);
 	/* The ceiling it has from birth is made for the gateway. */
 	p->stream.out.most = WORLD_GOT_MOST;
+	if (p->tls != NULL)
+		stream_hold(&p->stream);
 }
 
 static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
@@ -187,7 +189,8 @@ void world_start_tls(struct world_peer *p, struct tls_conn *tls)
 {
 	must(p->tls == NULL);
 	p->tls = tls;
-	stream_hold(&p->stream);
+	if (p->stream.open)
+		stream_hold(&p->stream);
 }
 
 static bool begin_tls(struct world_peer *p)

@@ -56,7 +56,7 @@ struct world {
 	struct buf log;           /* whole lines */
 	char wrong[256];          /* a law of the harness that was broken; the first one stands */
 
-	/* Asked once for each connection that the gateway opens; may set `user` and `deaf`. */
+	/* Asked once for each connection that the gateway opens; may set `user` and `deaf`, and start TLS. */
 	enum world_fate (*on_dial)(struct world *w, struct world_peer *upstream);
 	void *user;
 

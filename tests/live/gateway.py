@@ -237,5 +237,6 @@ def base_config(pki, upstream, host="127.0.0.1", **upstream_settings):
         "services": {"mx": {
             "listen": [f"{host}:{free_port()}"],
             "listen_tls": [f"{host}:{free_port()}"],
-            "upstream": "backend"}},
+            "upstream": "backend",
+            "max_connections_per_address": 1000}},  # all tests come from one
     }

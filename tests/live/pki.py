@@ -83,6 +83,7 @@ class Cert(NamedTuple):
 class PKI:
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.leaves = 0
         self.root = make("Test Root", ca=True, days=900)
         self.inter = make("Test Intermediate", self.root, ca=True, days=400)
         self.foreign = make("Foreign Root", ca=True, days=900)
@@ -103,9 +104,8 @@ class PKI:
     def leaf(self, name, key="ec", **options):
         """A good leaf for `name` under the intermediate."""
         options.setdefault("names", (name,))
-        label = f"leaf-{name}-{key}-{abs(hash(tuple(sorted(options.items()))))}"
-        return self.save(label.replace("*", "_"), make(name, self.inter, key, **options),
-                 self.inter)
+        self.leaves += 1
+        return self.save(f"leaf{self.leaves}", make(name, self.inter, key, **options), self.inter)
 
     @lru_cache(None)
     def bad(self, what):
@@ -141,9 +141,9 @@ class PKI:
 BAD_CERTS = {
     "expired": r"expired",
     "not yet valid": r"not yet valid",
-    "wrong name": r"(?i)hostname|name",
-    "name in CN alone": r"(?i)hostname|name",
-    "wildcard over two labels": r"(?i)hostname|name",
+    "wrong name": r"certificate is for .*, not for|(?i:hostname|no name)",
+    "name in CN alone": r"certificate is for .*, not for|(?i:hostname|no name)",
+    "wildcard over two labels": r"certificate is for .*, not for|(?i:hostname|no name)",
     "for clients only": r"(?i)purpose|usage",
     "self-signed": r"(?i)self.signed",
     "unknown CA": r"(?i)issuer|unable to get|trust",

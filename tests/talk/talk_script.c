@@ -244,8 +244,8 @@ static bool read_act(struct reader *r, struct talk_who who, struct span rest)
 		t->fates[who.number] = WORLD_REFUSED;
 	else if (span_eq(word, SPAN("hang")) && !who.client)
 		t->fates[who.number] = WORLD_HANGING;
-	else if (span_eq(word, SPAN("never-reads")) && !who.client)
-		t->deaf[who.number] = true;
+	else if (span_eq(word, SPAN("implicit")) && t->sealed[who.number] == NULL)
+		t->sealed[who.number] = text_of(args);
 	else
 		add(r, TALK_ACT, who)->arg = text_of(rest);
 	return true;
@@ -481,6 +481,8 @@ void talk_script_free(struct talk *t)
 			talk_text_free(&t->steps[i].texts[j]);
 		free(t->steps[i].arg);
 	}
+	for (unsigned n = 0; n <= TALK_PEERS; n++)
+		free(t->sealed[n]);
 	free(t->steps);
 	free(t->yaml);
 	free(t->name);

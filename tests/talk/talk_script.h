@@ -48,7 +48,7 @@ struct talk {
 	size_t window_in, window_out;
 	bool implicit[TALK_PEERS + 1];            /* client n begins with TLS */
 	enum world_fate fates[TALK_PEERS + 1];    /* of upstream connection n */
-	bool deaf[TALK_PEERS + 1];                /* upstream n reads nothing from the start */
+	char *sealed[TALK_PEERS + 1];             /* upstream n begins with TLS: "CERT PROFILE" */
 	struct talk_step *steps;
 	unsigned count, room;
 };

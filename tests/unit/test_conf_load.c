@@ -386,7 +386,7 @@ static void test_conf_load_values(void **state)
 	assert_int_equal(l.conf->log.envelope, CONF_ENVELOPE_HASHED);
 	assert_int_equal(l.conf->profiles[0].min, CONF_VERSION_1_3);
 	assert_int_equal(l.conf->profiles[0].max, CONF_VERSION_UNSET);
-	assert_int_equal(l.conf->profiles[0].tickets, CONF_TICKETS_OFF);
+	assert_int_equal(l.conf->profiles[0].tickets, CONF_SWITCH_OFF);
 	assert_int_equal(l.conf->profiles[0].groups.count, 2);
 	assert_true(u->implicit);
 	assert_int_equal(u->hosts.count, 2);

@@ -71,6 +71,8 @@ static void set_extensions(X509 *x, X509 *issuer, const struct test_pki_spec *sp
 	add_ext(x, issuer, NID_subject_alt_name, spec->names);
 	add_ext(x, issuer, NID_ext_key_usage, spec->usage);
 	add_ext(x, issuer, NID_name_constraints, spec->constraint);
+	add_ext(x, issuer, NID_info_access, spec->ocsp);
+	add_ext(x, issuer, NID_tlsfeature, spec->feature);
 }
 
 static void set_dates(X509 *x, long from, long until)

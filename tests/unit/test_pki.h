@@ -19,6 +19,8 @@ struct test_pki_spec {
 	const char *usage;      /* extended key usage: "serverAuth"; NULL: none */
 	const char *constraint; /* name constraints of a CA: "permitted;DNS:example.net" */
 	const char *hash;       /* of the signature; NULL: SHA256 */
+	const char *ocsp;       /* "OCSP;URI:http://ocsp.example/"; NULL: no responder named */
+	const char *feature;    /* "status_request": must be stapled; NULL: none */
 };
 
 struct test_pki {

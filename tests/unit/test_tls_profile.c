@@ -149,6 +149,59 @@ static void test_ciphers_and_versions(void **state)
 	}
 }
 
+/* SPEC WG-13. What was thrown out does not come back through the level of a list. */
+static void test_WG_13_pfs(void **state)
+{
+	static const struct {
+		const char *name, *ciphers;
+		enum tls_version min;
+		const char *first; /* of what is left; NULL: nothing */
+		int count;
+	} rows[] = {
+		{ "both kinds", "AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256:"
+		  "AES256-GCM-SHA384", TLS_1_2, "ECDHE-RSA-AES128-GCM-SHA256", 2 },
+		{ "with a level", "AES128-SHA:ECDHE-RSA-AES128-SHA:@SECLEVEL=0", TLS_1_0,
+		  "ECDHE-RSA-AES128-SHA", 1 },
+		{ "none", "AES128-SHA:AES256-GCM-SHA384", TLS_1_2, NULL, 0 },
+		{ "every one there is", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", TLS_1_0, "", 0 },
+		{ "TLS 1.3 asks no list", "", TLS_1_3, "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+		struct tls_profile p = base();
+		struct why why = { 0 };
+		int count = 0;
+
+		p.min = rows[i].min;
+		p.pfs_required = true;
+		snprintf(p.ciphers, sizeof(p.ciphers), "%s", rows[i].ciphers);
+		if (tls_profile_apply(&p, ctx, NULL, 0, &why) != (rows[i].first != NULL))
+			fail_msg("%s: %s", rows[i].name, why.text);
+		for (int k = 0; rows[i].first != NULL && k < sk_SSL_CIPHER_num(SSL_CTX_get_ciphers(ctx)); k++) {
+			const SSL_CIPHER *c = sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(ctx), k);
+			const char *name = SSL_CIPHER_get_name(c);
+
+			if (strncmp(name, "TLS_", 4) == 0 || p.min == TLS_1_3)
+				continue;
+			if (strstr(name, "DHE") == NULL && strncmp(name, "ADH-", 4) != 0 &&
+			    strncmp(name, "AECDH-", 6) != 0)
+				fail_msg("%s: %s", rows[i].name, name);
+			if (count++ == 0 && rows[i].first[0] != '\0')
+				want_text(rows[i].name, span_str(name), span_str(rows[i].first));
+		}
+		if (rows[i].count > 0)
+			assert_int_equal(count, rows[i].count);
+		if (rows[i].min == TLS_1_0)
+			assert_int_equal(SSL_CTX_get_security_level(ctx), 0);
+		if (rows[i].first == NULL)
+			assert_string_equal(why.text, "ciphers for TLS 1.2 and older: none is forward "
+					    "secret, and pfs is required");
+		SSL_CTX_free(ctx);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_NEW_10_the_hybrid_group_comes_first),
 		cmocka_unit_test(test_skipped_is_cut),
 		cmocka_unit_test(test_ciphers_and_versions),
+		cmocka_unit_test(test_WG_13_pfs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,251 @@
+"""Takes the figures. Each function gives plain numbers; what they mean stands in report.py."""
+import os
+import statistics
+import time
+
+import works
+from machine import CPUS, Wrong, descriptors, pin, thread_usec, wait_until
+from peers import PEERS, Missing, Sallyport
+from world import Load
+
+SETTLE = 0.1  # seconds in which a proxy ends what it had under way
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Bench:
+    def __init__(self, world, quick, rounds, seconds):
+        self.world = world
+        self.quick, self.rounds, self.seconds = quick, rounds, seconds
+        self.proxies = {}
+        self.absent = {}      # name: why
+        self.wrong = []       # what must not be, in words
+        self.samples = {}     # (work, proxy): [µs for each unit]
+        self.rates = {}       # (work, proxy): [units a second]
+
+    # --- proxies ---
+
+    def make(self, name, only=None, **options):
+        kind = Sallyport if name == "sallyport" else next(p for p in PEERS if p.name == name)
+        proxy = kind(self.world, only, **options).start()
+        if only is not None and only not in proxy.fronts:
+            proxy.stop()
+            raise Missing(f"{proxy.title}: {proxy.refused}")
+        return proxy
+
+    def start_all(self):
+        for kind in (Sallyport, *PEERS):
+            try:
+                self.proxies[kind.name] = self.make(kind.name)
+            except Missing as e:
+                self.absent[kind.name] = str(e)
+                say(f"left out: {e}")
+        if "sallyport" not in self.proxies:
+            raise Wrong(self.absent["sallyport"])
+
+    def stop_all(self):
+        for proxy in self.proxies.values():
+            proxy.stop()
+        self.proxies = {}
+
+    def title(self, name):
+        return next(p.title for p in (Sallyport, *PEERS) if p.name == name)
+
+    # --- a run ---
+
+    def check(self, what, found):
+        """Every message that was acknowledged has come, whole and once."""
+        time.sleep(SETTLE)
+        came = self.world.sink.report()
+        bad = []
+        if found["failed"]:
+            bad.append(f"{found['failed']} sessions failed ({found['error']})")
+        if came["corrupted"] or came["duplicated"] or came["unknown"]:
+            bad.append(f"{came['corrupted']} messages changed, {came['duplicated']} doubled, {came['unknown']} without their mark")
+        if came["wrong"]:
+            bad.append(f"{came['wrong']} commands that no client sent ({came['error']})")
+        if not found["failed"] and (found["acked_sum"] != came["sum"] or found["messages"] != came["messages"]):
+            bad.append(f"{found['messages']} messages were acknowledged and {came['messages']} came")
+        if bad:
+            self.wrong.append(f"{what}: {'; '.join(bad)}")
+            say("  " + self.wrong[-1])
+        return not bad
+
+    def run(self, work, name, seconds):
+        proxy = self.proxies[name]
+        before = proxy.account.usec()
+        found = Load(self.world, proxy.fronts[work.front], work.arguments + ("--seconds", seconds)).finish()
+        good = self.check(f"{work.key} through {proxy.title}", found)
+        used = proxy.account.usec() - before
+        amount = work.amount(found)
+        return (used / amount, amount / found["seconds"]) if good and amount else None
+
+    def peers_of(self, work):
+        named = [name for name in ("sallyport", *work.peers) if name in self.proxies and not (self.quick and name in work.slow)]
+        return [name for name in named if work.front in self.proxies[name].fronts]
+
+    def rounds_of_works(self):
+        for number in range(-1, self.rounds):  # the first round warms up and is not counted
+            say(f"round {number + 1} of {self.rounds}" if number >= 0 else "warming up")
+            for work in works.WORKS:
+                names = self.peers_of(work)
+                if "sallyport" not in names:
+                    continue
+                # Who comes first changes: a noisy moment of the machine shall not always meet the same one.
+                turn = max(number, 0) % len(names)
+                for name in names[turn:] + names[:turn]:
+                    got = self.run(work, name, self.seconds if number >= 0 else 0.2)
+                    if number >= 0 and got:
+                        self.samples.setdefault((work.key, name), []).append(got[0])
+                        self.rates.setdefault((work.key, name), []).append(got[1])
+
+    # --- idle sessions ---
+
+    def hold(self, proxy, front, count, after_message):
+        extra = ("--after-message",) if after_message else ()
+        load = Load(self.world, proxy.fronts[front], ("--hold", count, "--conns", 32, "--size", works.SMALL, *extra))
+        return load, load.line()
+
+    def idle(self, name, front, count, after_message):
+        """Octets for each of `count` idle sessions."""
+        proxy = self.make(name, front)
+        try:
+            # Not the first sessions ever: what is set up once belongs to none of them.
+            Load(self.world, proxy.fronts[front], ("--count", 20, "--size", works.SMALL)).finish()
+            time.sleep(SETTLE)
+            before = proxy.account.memory()
+            load, said = self.hold(proxy, front, count, after_message)
+            time.sleep(1)
+            used = proxy.account.memory() - before
+            proxy.stop()
+            load.finish()
+            self.world.sink.report()
+            if said["held"] < count:
+                self.wrong.append(f"{proxy.title} held {said['held']} of {count} idle sessions ({said['error']})")
+            return used / said["held"] if said["held"] else None
+        finally:
+            proxy.stop()
+
+    def all_idle(self):
+        """(proxy, front): (sessions, octets after EHLO, octets after a message)"""
+        found = {}
+        for name, front, _ in works.IDLE:
+            if name != "sallyport" and (name in self.absent or (self.quick and name in ("stunnel", "haproxy"))):
+                continue
+            count = min(5000, (descriptors() - 500) // 2)
+            if self.quick and name != "sallyport":
+                count = 1000
+            say(f"memory of {count} idle sessions: {self.title(name)}, {front}")
+            try:
+                first = self.idle(name, front, count, False)
+                second = None if self.quick and name != "sallyport" else self.idle(name, front, count, True)
+            except Missing as e:
+                say(f"left out: {e}")
+                continue
+            found[name, front] = (count, first, second)
+        return found
+
+    def many_idle(self):
+        """(sessions held on one edge, the slowest of the others in µs, what limited the number)"""
+        proxy = self.make("sallyport", "half")
+        room = descriptors() - 300
+        goal = min(works.MANY_IDLE, room)
+        loads, held = [], 0
+        say(f"{goal} idle sessions on one edge")
+        try:
+            # The generator has no more descriptors than the edge.
+            while held < goal:
+                load, said = self.hold(proxy, "half", min(goal - held, 9000), False)
+                loads.append(load)
+                held += said["held"]
+                if said["failed"]:
+                    break
+            found = Load(self.world, proxy.fronts["half"], ("--rate", 50, "--seconds", 2, "--size", works.SMALL)).finish()
+            lost = sum(load.finish()["failed"] for load in loads)
+        finally:
+            proxy.stop()
+        self.world.sink.report()
+        if found["failed"] or lost:
+            self.wrong.append(f"beside {held} idle sessions {found['failed']} of the others failed ({found['error']}), {lost} of the idle ones")
+        limit = f"a process may have {descriptors()} descriptors here" if goal < works.MANY_IDLE else ""
+        return held, found["max"], limit
+
+    # --- latency ---
+
+    def latency(self):
+        """{name: [(p50, p99) of each round]} in µs; "direct" is the sink without a proxy."""
+        rounds, seconds = (2, 2) if self.quick else (self.rounds, 5)
+        found = {}
+        class Direct:
+            tls, port = "starttls", self.world.sink.plain
+        pairs = [("direct", None)] + [(name, front) for name, front in works.LATENCY if name in self.proxies]
+        if self.quick:
+            pairs = [p for p in pairs if p[0] in ("direct", "sallyport", "nginx-stream", "nginx-mail")]
+        for number in range(rounds):
+            say(f"latency at {works.LATENCY_RATE} new connections a second, round {number + 1} of {rounds}")
+            for name, front in pairs:
+                to = Direct if name == "direct" else self.proxies[name].fronts[front]
+                got = Load(self.world, to, ("--rate", works.LATENCY_RATE, "--seconds", seconds, "--size", works.SMALL)).finish()
+                if self.check(f"latency, {'no proxy' if name == 'direct' else self.title(name)}", got):
+                    found.setdefault((name, front), []).append((got["p50"], got["p99"]))
+        return found
+
+    # --- resumption towards the upstream ---
+
+    def resumed(self):
+        """(handshakes with the upstream, resumed ones) of a warm edge, one session after another and many at once."""
+        proxy = self.proxies["sallyport"]
+        before = proxy.stats()
+        found = Load(self.world, proxy.fronts["both"], works.NEW + ("--seconds", self.seconds)).finish()
+        self.check("resumption, Sallyport", found)
+        after = proxy.stats()
+        return tuple(after[key] - before[key] for key in ("upstream_tls", "upstream_tls_resumed"))
+
+    # --- two edges ---
+
+    def two_edges(self):
+        """What two edges do against one, and how it was found."""
+        say("two edges against one")
+        if len(CPUS) >= 4:
+            return self.two_edges_by_rate()
+        return self.two_edges_by_cpu()
+
+    def edges_run(self, edges, cpus):
+        """(messages a second, µs of each edge, messages) with each edge on its own processor."""
+        proxy = self.make("sallyport", "both", edges=edges)
+        try:
+            pids = proxy.edge_pids()
+            for pid, cpu in zip(pids, cpus):
+                os.sched_setaffinity(pid, {CPUS[cpu % len(CPUS)]})
+            arguments = ("--conns", 40, "--messages", 5, "--size", works.SMALL)
+            Load(self.world, proxy.fronts["both"], arguments + ("--seconds", 0.3)).finish()
+            self.world.sink.report()
+            before = [thread_usec(pid) for pid in pids]
+            found = Load(self.world, proxy.fronts["both"], arguments + ("--seconds", max(2, self.seconds)),
+                         cpu=3 if len(CPUS) >= 4 else None).finish()
+            self.check(f"Sallyport with {edges} edges", found)
+            used = [thread_usec(pid) - b for pid, b in zip(pids, before)]
+            return found["messages"] / found["seconds"], used, found["messages"]
+        finally:
+            proxy.stop()
+
+    def two_edges_by_rate(self):
+        ratios = []
+        for _ in range(3):
+            one, two = self.edges_run(1, (0,))[0], self.edges_run(2, (0, 2))[0]
+            ratios.append(two / one)
+        return statistics.median(ratios), "messages a second, each edge on a processor of its own, generator and sink on two others"
+
+    def two_edges_by_cpu(self):
+        """Two processors can't carry two edges and the generator at full speed. What would keep two edges from twice
+        the work of one is work that costs more when both run, or that falls to one of them alone."""
+        ratios = []
+        for _ in range(3):
+            _, one, messages_one = self.edges_run(1, (0,))
+            _, two, messages_two = self.edges_run(2, (0, 1))
+            dearer = (sum(two) / messages_two) / (sum(one) / messages_one)
+            balance = sum(two) / (2 * max(two))
+            ratios.append(2 / dearer * balance)
+        return statistics.median(ratios), "from the CPU time of a message with one edge and with two running on two processors, and how evenly they shared the work"
