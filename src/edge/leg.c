@@ -137,9 +137,12 @@ static void tls_failed(struct leg *l, const struct why *why)
 	try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
 }
 
-/* The name for SNI: in transparent mode what the client has asked for, where it has. */
+/* The name for SNI: the host's, or where that is an address the first that its certificate may have;
+ * in transparent mode what the client has asked for, where it has. */
 static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
 {
+	if (!is_transparent(l) && here(l)->host->literal && settings(l)->names.count > 0)
+		return settings(l)->names.at[0];
 	if (!is_transparent(l))
 		return leg_host(l);
 	if (l->session->sni[0] != '\0')
