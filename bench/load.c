@@ -1,5 +1,6 @@
-/* load: sends mail at a server and measures. Prints one line of JSON when it is done; with --hold another
- * one before it, when all sessions are there, and then waits for a line (or the end) on stdin. */
+/* load: sends mail at a server and measures. Prints one line of JSON when it is done. With --hold another
+ * one before it, when all sessions are there and idle; then each line on stdin makes each of them send a
+ * message, with one more line of JSON when they are idle again, and the end of stdin ends them. */
 #include "load.h"
 
 #include "base/must.h"
@@ -76,7 +77,7 @@ static const char usage[] =
 	"usage: load --to ADDR:PORT [--tls plain|starttls|implicit] [--resume] [--handshake]\n"
 	"            [--conns N] [--messages N] [--size N] [--rcpts N] [--bdat] [--one-by-one]\n"
 	"            [--seconds S] [--count N] [--rate PER-SECOND [--keep N]]\n"
-	"            [--hold N [--after-message]] [--first-id N] [--sources N]\n";
+	"            [--hold N] [--first-id N] [--sources N]\n";
 
 static const struct option longs[] = {
 	{ "to", 1, NULL, 't' },       { "tls", 1, NULL, 'T' },      { "resume", 0, NULL, 'r' },
@@ -84,7 +85,7 @@ static const struct option longs[] = {
 	{ "size", 1, NULL, 's' },     { "rcpts", 1, NULL, 'R' },    { "bdat", 0, NULL, 'b' },
 	{ "one-by-one", 0, NULL, '1' }, { "seconds", 1, NULL, 'S' }, { "count", 1, NULL, 'n' },
 	{ "rate", 1, NULL, 'a' },     { "keep", 1, NULL, 'k' },     { "hold", 1, NULL, 'H' },
-	{ "after-message", 0, NULL, 'M' }, { "first-id", 1, NULL, 'i' }, { "sources", 1, NULL, 'o' },
+	{ "first-id", 1, NULL, 'i' }, { "sources", 1, NULL, 'o' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -133,10 +134,8 @@ static void take_option(struct load_options *o, int option)
 	case 'k': o->keep = number(optarg); break;
 	case 'H':
 		o->hold = number(optarg);
-		if (o->what == LOAD_MAIL)
-			o->what = LOAD_HOLD_EHLO;
+		o->what = LOAD_HOLD;
 		break;
-	case 'M': o->what = LOAD_HOLD_MAIL; break;
 	case 'i': o->first_id = number(optarg); break;
 	case 'o': o->sources = number(optarg); break;
 	default: bad_usage();
@@ -176,7 +175,7 @@ static bool is_stuck(int64_t now)
 {
 	static uint64_t last;
 	static int64_t since;
-	uint64_t mark = load.acked + load.sessions + load.tls + load.started + load.held;
+	uint64_t mark = load.acked + load.sessions + load.tls + load.started;
 
 	if (mark != last || since == 0) {
 		last = mark;
@@ -234,38 +233,61 @@ static void open_loop(void)
 	}
 }
 
-static bool told_to_go(void)
+/* What stdin says: a line is another message of each, its end is the end. */
+static char order(void)
 {
 	struct pollfd p = { .fd = 0, .events = POLLIN };
+	char octet;
 
-	return poll(&p, 1, 0) > 0;
+	if (poll(&p, 1, 0) <= 0)
+		return 0;
+	return read(0, &octet, 1) == 1 ? 'm' : 'q';
+}
+
+static void say_held(void)
+{
+	printf("{\"held\": %u, \"failed\": %llu, \"error\": \"%s\"}\n", load.held,
+	       (unsigned long long)load.failed, load.error);
+	fflush(stdout);
+}
+
+/* Waits until the sessions are where they should be, `more` bringing them there a few at a time. */
+static bool hold_until(unsigned *count, bool (*more)(int64_t now))
+{
+	while (*count < load.o.hold && load.failed == 0) {
+		int64_t now = wire_now();
+
+		while (load.started - load.sessions - load.held < load.o.conns && more(now))
+			;
+		if (is_stuck(now))
+			return false;
+		wire_wait(TURN_USEC / 10);
+	}
+	say_held();
+	return true;
+}
+
+static bool open_more(int64_t now)
+{
+	return load.open < load.o.hold && call_new(now) != NULL;
 }
 
 static void hold_loop(void)
 {
-	bool said = false;
+	char said = 0;
 
-	while (!load.letting_go || load.open > 0) {
-		int64_t now = wire_now();
-
-		while (!said && load.open < load.o.hold && load.open - load.held < load.o.conns) {
-			if (call_new(now) == NULL)
-				break;
-		}
-		if (!said && (load.held >= load.o.hold || load.failed > 0)) {
-			printf("{\"held\": %u, \"failed\": %llu, \"error\": \"%s\"}\n", load.held,
-			       (unsigned long long)load.failed, load.error);
-			fflush(stdout);
-			said = true;
-		}
-		if (said && !load.letting_go && told_to_go()) {
-			load.letting_go = load.over = true;
-			call_let_go();
-		}
-		if ((!said || load.letting_go) && is_stuck(now))
-			return;
+	if (!hold_until(&load.held, open_more))
+		return;
+	while (said != 'q') {
 		wire_wait(TURN_USEC / 10);
+		said = order();
+		if (said == 'm' && !hold_until(&load.mailed, call_give))
+			return;
 	}
+	load.over = true;
+	call_let_go();
+	while (load.open > 0 && !is_stuck(wire_now()))
+		wire_wait(TURN_USEC);
 }
 
 /* A copy is kept: OpenSSL marks the session of a connection that ends without close_notify as one that

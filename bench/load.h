@@ -11,8 +11,7 @@ enum load_tls { LOAD_PLAIN, LOAD_STARTTLS, LOAD_IMPLICIT };
 enum load_what {
 	LOAD_MAIL,
 	LOAD_HANDSHAKE,  /* EHLO, STARTTLS, EHLO, QUIT */
-	LOAD_HOLD_EHLO,  /* held behind the last EHLO */
-	LOAD_HOLD_MAIL,  /* held behind one message */
+	LOAD_HOLD,       /* held behind the last EHLO; then behind one message */
 };
 
 struct load_options {
@@ -45,7 +44,7 @@ struct load {
 	size_t latency_count, latency_room;
 	unsigned open, held;
 	bool over;           /* nothing new is begun */
-	bool letting_go;     /* held sessions end */
+	unsigned mailed;     /* sessions held behind their message */
 };
 
 extern struct load load;
@@ -56,7 +55,7 @@ void load_latency(int64_t usec);
 /* load_call.c: one connection. `due`: when it should have begun; its latency counts from there. */
 struct call;
 struct call *call_new(int64_t due);
-/* A kept connection that waits takes a message due then; false: all are busy. */
+/* A connection that waits behind EHLO takes a message due then; false: there is none. */
 bool call_give(int64_t due);
 /* Each held session says QUIT. */
 void call_let_go(void);

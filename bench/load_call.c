@@ -37,6 +37,7 @@ struct call {
 };
 
 static struct call *waiting;
+static struct call *resting; /* held, with their message behind them */
 
 /* --- what is said --- */
 
@@ -136,14 +137,14 @@ static void leave_waiting(struct call *c)
 	c->self = NULL;
 }
 
-static void wait_here(struct call *c)
+static void wait_among(struct call *c, struct call **list)
 {
 	c->state = WAITING;
-	c->next = waiting;
-	c->self = &waiting;
-	if (waiting != NULL)
-		waiting->self = &c->next;
-	waiting = c;
+	c->next = *list;
+	c->self = list;
+	if (*list != NULL)
+		(*list)->self = &c->next;
+	*list = c;
 }
 
 static void end(struct call *c)
@@ -162,8 +163,9 @@ static void fail(struct call *c, const char *what)
 
 static void hold(struct call *c)
 {
-	wait_here(c);
+	wait_among(c, c->done > 0 ? &resting : &waiting);
 	load.held++;
+	load.mailed += c->done > 0;
 }
 
 /* After the last EHLO, and after each message. */
@@ -171,10 +173,10 @@ static void go_on(struct call *c)
 {
 	bool more = (load.o.messages == 0 || c->done < load.o.messages) && !load.over;
 
-	if (load.o.what == LOAD_HOLD_EHLO || (load.o.what == LOAD_HOLD_MAIL && c->done > 0))
+	if (load.o.what == LOAD_HOLD)
 		hold(c);
 	else if (load.o.keep > 0 && !load.over)
-		wait_here(c);
+		wait_among(c, &waiting);
 	else if (load.o.what == LOAD_HANDSHAKE || (c->done > 0 && !more))
 		say_quit(c);
 	else
@@ -351,12 +353,10 @@ static void run(struct call *c)
 	bool moved;
 
 	do {
-		bool shaking = c->wire.state == WIRE_SHAKING;
-
 		pump(c);
 		moved = wire_flush(&c->wire);
 		moved |= wire_fill(&c->wire);
-		if (shaking && c->wire.state == WIRE_OPEN)
+		if (wire_secured(&c->wire))
 			secured(c);
 		if (!take_replies(c))
 			return;
@@ -406,19 +406,26 @@ bool call_give(int64_t due)
 	if (c == NULL)
 		return false;
 	leave_waiting(c);
+	load.held -= load.o.what == LOAD_HOLD;
 	c->due = due;
 	begin_message(c);
 	run(c);
 	return true;
 }
 
-void call_let_go(void)
+static void let_go(struct call **list)
 {
-	while (waiting != NULL) {
-		struct call *c = waiting;
+	while (*list != NULL) {
+		struct call *c = *list;
 
 		leave_waiting(c);
 		say_quit(c);
 		run(c);
 	}
+}
+
+void call_let_go(void)
+{
+	let_go(&waiting);
+	let_go(&resting);
 }

@@ -103,30 +103,34 @@ class Bench:
 
     # --- idle sessions ---
 
-    def hold(self, proxy, front, count, after_message):
-        extra = ("--after-message",) if after_message else ()
-        load = Load(self.world, proxy.fronts[front], ("--hold", count, "--conns", 32, "--size", works.SMALL, *extra))
+    def hold(self, proxy, front, count):
+        load = Load(self.world, proxy.fronts[front], ("--hold", count, "--conns", 32, "--size", works.SMALL))
         return load, load.line()
 
-    def idle(self, name, front, count, after_message):
-        """Octets for each of `count` idle sessions."""
-        proxy = self.make(name, front)
+    def grown(self, proxy, before, said, count):
+        """Octets for each session that is held."""
+        if said["held"] < count:
+            self.wrong.append(f"{proxy.title} held {said['held']} of {count} idle sessions ({said['error']})")
+        time.sleep(1)
+        return (proxy.account.memory() - before) / said["held"] if said["held"] else None
+
+    def idle(self, name, front, count):
+        """Octets for each of `count` idle sessions, after EHLO and after a message."""
+        proxy, load = self.make(name, front), None
         try:
             # Not the first sessions ever: what is set up once belongs to none of them.
             Load(self.world, proxy.fronts[front], ("--count", 20, "--size", works.SMALL)).finish()
             time.sleep(SETTLE)
             before = proxy.account.memory()
-            load, said = self.hold(proxy, front, count, after_message)
-            time.sleep(1)
-            used = proxy.account.memory() - before
-            proxy.stop()
-            load.finish()
-            self.world.sink.report()
-            if said["held"] < count:
-                self.wrong.append(f"{proxy.title} held {said['held']} of {count} idle sessions ({said['error']})")
-            return used / said["held"] if said["held"] else None
+            load, said = self.hold(proxy, front, count)
+            first = self.grown(proxy, before, said, count)
+            second = None if said["held"] < count else self.grown(proxy, before, load.mail(), count)
+            return first, second
         finally:
             proxy.stop()
+            if load:
+                load.kill()
+            self.world.sink.report()
 
     def all_idle(self):
         """(proxy, front): (sessions, octets after EHLO, octets after a message)"""
@@ -139,8 +143,7 @@ class Bench:
                 count = 1000
             say(f"memory of {count} idle sessions: {self.title(name)}, {front}")
             try:
-                first = self.idle(name, front, count, False)
-                second = None if self.quick and name != "sallyport" else self.idle(name, front, count, True)
+                first, second = self.idle(name, front, count)
             except Missing as e:
                 say(f"left out: {e}")
                 continue
@@ -149,26 +152,29 @@ class Bench:
 
     def many_idle(self):
         """(sessions held on one edge, the slowest of the others in µs, what limited the number)"""
-        proxy = self.make("sallyport", "half")
         room = descriptors() - 300
         goal = min(works.MANY_IDLE, room)
-        loads, held = [], 0
         say(f"{goal} idle sessions on one edge")
+        proxy = self.make("sallyport", "half")
+        loads, held = [], 0
         try:
             # The generator has no more descriptors than the edge.
             while held < goal:
-                load, said = self.hold(proxy, "half", min(goal - held, 9000), False)
+                load, said = self.hold(proxy, "half", min(goal - held, 10000))
                 loads.append(load)
                 held += said["held"]
                 if said["failed"]:
                     break
             found = Load(self.world, proxy.fronts["half"], ("--rate", 50, "--seconds", 2, "--size", works.SMALL)).finish()
-            lost = sum(load.finish()["failed"] for load in loads)
+            left = len(os.listdir(f"/proc/{proxy.edge_pids()[0]}/fd"))
         finally:
             proxy.stop()
+            for load in loads:
+                load.kill()
         self.world.sink.report()
-        if found["failed"] or lost:
-            self.wrong.append(f"beside {held} idle sessions {found['failed']} of the others failed ({found['error']}), {lost} of the idle ones")
+        if found["failed"] or left < held:
+            self.wrong.append(f"Sallyport, beside {held} idle sessions: {found['failed']} of the others failed ({found['error']}), "
+                              f"{held - left} of the idle ones ended")
         limit = f"a process may have {descriptors()} descriptors here" if goal < works.MANY_IDLE else ""
         return held, found["max"], limit
 
@@ -182,7 +188,7 @@ class Bench:
             tls, port = "starttls", self.world.sink.plain
         pairs = [("direct", None)] + [(name, front) for name, front in works.LATENCY if name in self.proxies]
         if self.quick:
-            pairs = [p for p in pairs if p[0] in ("direct", "sallyport", "nginx-stream", "nginx-mail")]
+            pairs = [p for p in pairs if p in (("direct", None), ("sallyport", "both"), ("nginx-stream", "both"), ("nginx-mail", "half"))]
         for number in range(rounds):
             say(f"latency at {works.LATENCY_RATE} new connections a second, round {number + 1} of {rounds}")
             for name, front in pairs:
@@ -212,40 +218,66 @@ class Bench:
             return self.two_edges_by_rate()
         return self.two_edges_by_cpu()
 
-    def edges_run(self, edges, cpus):
-        """(messages a second, µs of each edge, messages) with each edge on its own processor."""
-        proxy = self.make("sallyport", "both", edges=edges)
+    PARTS = ("--conns", 20, "--messages", 5, "--size", works.SMALL)
+
+    def loads(self, fronts, seconds, cpu=None):
+        """What a generator for each of the fronts has found, all at once."""
+        running = []
+        for front in fronts:
+            running.append(Load(self.world, front, self.PARTS + ("--seconds", seconds), cpu=cpu))
+            Load.next_id += 1000000  # those that run side by side number apart
+        found = [load.finish() for load in running]
+        total = {key: sum(f[key] for f in found) for key in ("messages", "failed", "acked_sum")}
+        total["acked_sum"] %= 1 << 64
+        self.check("Sallyport, edges", {**total, "error": found[0]["error"]})
+        return found
+
+    def pinned(self, count, edges, cpus):
+        """`count` Sallyports of so many edges each; all their edges, each on its processor."""
+        proxies = [self.make("sallyport", "both", edges=edges) for _ in range(count)]
+        pids = [pid for proxy in proxies for pid in proxy.edge_pids()]
+        for pid, cpu in zip(pids, cpus):
+            os.sched_setaffinity(pid, {CPUS[cpu % len(CPUS)]})
+        return proxies, [proxy.fronts["both"] for proxy in proxies], pids
+
+    def edges_run(self, count, edges, cpus, loads, cpu=None):
+        """[(messages, seconds)] of each generator, [µs] of each edge"""
+        proxies, fronts, pids = self.pinned(count, edges, cpus)
         try:
-            pids = proxy.edge_pids()
-            for pid, cpu in zip(pids, cpus):
-                os.sched_setaffinity(pid, {CPUS[cpu % len(CPUS)]})
-            arguments = ("--conns", 40, "--messages", 5, "--size", works.SMALL)
-            Load(self.world, proxy.fronts["both"], arguments + ("--seconds", 0.3)).finish()
-            self.world.sink.report()
+            fronts = fronts * (loads // count)
+            self.loads(fronts, 0.3, cpu)
             before = [thread_usec(pid) for pid in pids]
-            found = Load(self.world, proxy.fronts["both"], arguments + ("--seconds", max(2, self.seconds)),
-                         cpu=3 if len(CPUS) >= 4 else None).finish()
-            self.check(f"Sallyport with {edges} edges", found)
-            used = [thread_usec(pid) - b for pid, b in zip(pids, before)]
-            return found["messages"] / found["seconds"], used, found["messages"]
+            found = self.loads(fronts, 1.2 if self.quick else self.seconds, cpu)
+            used = [thread_usec(pid) - start for pid, start in zip(pids, before)]
+            return [(f["messages"], f["seconds"]) for f in found], used
         finally:
-            proxy.stop()
+            for proxy in proxies:
+                proxy.stop()
 
     def two_edges_by_rate(self):
         ratios = []
         for _ in range(3):
-            one, two = self.edges_run(1, (0,))[0], self.edges_run(2, (0, 2))[0]
-            ratios.append(two / one)
+            rates = []
+            for edges in (1, 2):
+                found, _ = self.edges_run(1, edges, (0, 2), 2, 3)
+                rates.append(sum(messages / seconds for messages, seconds in found))
+            ratios.append(rates[1] / rates[0])
         return statistics.median(ratios), "messages a second, each edge on a processor of its own, generator and sink on two others"
 
     def two_edges_by_cpu(self):
-        """Two processors can't carry two edges and the generator at full speed. What would keep two edges from twice
-        the work of one is work that costs more when both run, or that falls to one of them alone."""
-        ratios = []
-        for _ in range(3):
-            _, one, messages_one = self.edges_run(1, (0,))
-            _, two, messages_two = self.edges_run(2, (0, 1))
-            dearer = (sum(two) / messages_two) / (sum(one) / messages_one)
-            balance = sum(two) / (2 * max(two))
-            ratios.append(2 / dearer * balance)
-        return statistics.median(ratios), "from the CPU time of a message with one edge and with two running on two processors, and how evenly they shared the work"
+        """Two processors can't carry two edges and the generator at full speed. What would keep two edges from twice the work
+        of one is that they get into each other's way, or that one of them gets more of the work. For the first: what a
+        message costs two edges of one Sallyport, against two Sallyports of one edge that share nothing, on the same
+        processors at the same time."""
+        dearer, balance = [], []
+        for _ in range(2 if self.quick else 5):
+            apart, used = self.edges_run(2, 1, (0, 1), 2)
+            costs = [usec / messages for usec, (messages, _) in zip(used, apart)]
+            together, used = self.edges_run(1, 2, (0, 1), 2)
+            shares = [usec / cost for usec, cost in zip(used, costs)]
+            dearer.append(sum(shares) / sum(messages for messages, _ in together))
+            balance.append(sum(shares) / (2 * max(shares)))
+        cost, even = statistics.median(dearer), statistics.median(balance)
+        how = (f"a message costs {cost:.2f} times what it costs two Sallyports of one edge that share nothing, "
+               f"and the busier edge has {50 / even:.0f} % of the messages")
+        return 2 / cost * even, how

@@ -284,11 +284,8 @@ static void run(struct guest *g)
 	bool moved;
 
 	do {
-		bool shaking = g->wire.state == WIRE_SHAKING;
-
 		moved = wire_fill(&g->wire);
-		moved |= wire_flush(&g->wire);
-		if (shaking && g->wire.state == WIRE_OPEN)
+		if (wire_secured(&g->wire))
 			secured(g);
 		while (take(g))
 			moved = true;

@@ -191,6 +191,7 @@ static bool shake(struct wire *w)
 
 	if (done == 1) {
 		w->state = WIRE_OPEN;
+		w->fresh = true;
 		return true;
 	}
 	switch (SSL_get_error(w->ssl, done)) {
@@ -309,6 +310,14 @@ bool wire_flush(struct wire *w)
 bool wire_flushed(const struct wire *w)
 {
 	return buf_used(&w->out) == 0;
+}
+
+bool wire_secured(struct wire *w)
+{
+	bool fresh = w->fresh;
+
+	w->fresh = false;
+	return fresh;
 }
 
 void wire_close(struct wire *w)

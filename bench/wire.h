@@ -24,6 +24,7 @@ struct wire {
 	SSL *ssl; /* NULL: in clear */
 	enum wire_state state;
 	bool readable, writable;
+	bool fresh; /* the handshake is over, and wire_secured has not told yet */
 	struct buf in, out;
 	char error[120]; /* why it ended; empty: in order */
 };
@@ -51,6 +52,8 @@ void wire_event(struct wire *w, uint32_t events);
 bool wire_fill(struct wire *w);
 bool wire_flush(struct wire *w);
 bool wire_flushed(const struct wire *w);
+/* True once: the handshake is over. */
+bool wire_secured(struct wire *w);
 void wire_close(struct wire *w);
 
 /* TLS 1.3 with AES-256-GCM and X25519 alone: what everybody is measured with. Ends the process where

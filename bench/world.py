@@ -81,6 +81,18 @@ class Load:
             raise Wrong(f"the generator ended with {self.process.wait()}")
         return json.loads(text)
 
+    def mail(self):
+        """Each session that is held sends a message; how many are held then."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.line()
+
+    def kill(self):
+        """Its numbers may have been used, whatever it would have said."""
+        self.process.kill()
+        self.process.wait()
+        Load.next_id += 100000
+
     def finish(self):
         self.process.stdin.close()
         found = self.line()

@@ -1,5 +1,5 @@
 /* conf/conf.h
- * The configuration as C structures. One table (conf_schema.c) says for each setting its
+ * The configuration as C structures. One table (conf_settings.c) says for each setting its
  * name, type, default, limits and meaning; the loader, `check -T`, the JSON Schema and the
  * reference manual are all made from it. YAML's own guesses about types are not used: the
  * table types each value ("no" is a string where a string is wanted). */
@@ -66,6 +66,8 @@ struct conf_upstream {
 	char *certificate; /* name; NULL: no client certificate */
 	char *tls_profile;
 	msec timeout_connect, timeout_greeting, timeout_command, timeout_data, timeout_final;
+	unsigned pool;    /* connections that an edge keeps for the next message; 0: none */
+	msec pool_idle;   /* for so long */
 	msec retry_after; /* a host that failed is tried last for so long */
 };
 
@@ -198,9 +200,17 @@ MUST_CHECK struct conf *conf_load_partly(struct conf_source *source, const char 
 void conf_free(struct conf *c);
 
 const struct conf_action *conf_action_find(const struct conf *c, const char *name); /* NULL: none */
+/* Whether anything is listened on, in clear or with TLS from the first byte: what `listen`, `listen_tls` and
+ * `tls_support` say together. */
+bool conf_service_listens_clear(const struct conf_service *s);
+bool conf_service_listens_tls(const struct conf_service *s);
 /* Whether the service uses the action, itself or in a rule. */
 bool conf_service_uses(const struct conf_service *s, const char *action);
+const struct conf_profile *conf_profile_find(const struct conf *c, const char *name); /* NULL: none of the file */
+/* Whether `verify` is on, in the profile or in what it inherits from. */
+bool conf_profile_verifies(const struct conf *c, const char *name);
 const char *conf_method_name(enum conf_method method);
+const char *conf_support_name(enum conf_tls_support support);
 
 /* Where `field` (the address of a member of the configuration, or of an item of a list) was set; for
  * a `name`, where its section begins. */

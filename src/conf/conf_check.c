@@ -2,9 +2,12 @@
 
 #include "base/must.h"
 #include "conf/conf_addr.h"
+#include "conf/conf_checks.h"
 #include "conf/conf_near.h"
 #include "conf/conf_value.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,24 +26,30 @@ static bool is_builtin(const char *profile)
 	return false;
 }
 
-static bool is_set(const struct conf *c, const void *field)
+bool conf_check_is_set(const struct conf *c, const void *field)
 {
 	return conf_place_of(c, field).line != 0;
 }
 
-/* Where `field` was set, else where its section begins. */
-static struct conf_place place_or(const struct conf *c, const void *field, const void *name)
+struct conf_place conf_check_place(const struct conf *c, const void *field, const void *name)
 {
-	return conf_place_of(c, is_set(c, field) ? field : name);
+	return conf_place_of(c, conf_check_is_set(c, field) ? field : name);
 }
 
-static struct conf_profile *find_profile(const struct conf *c, const char *name)
+void conf_check_add_name(char names[CONF_CHECK_NAMES], const char *fmt, ...)
 {
-	for (size_t i = 0; i < c->profile_count; i++) {
-		if (strcmp(c->profiles[i].name, name) == 0)
-			return &c->profiles[i];
-	}
-	return NULL;
+	static const char more[] = ", ...";
+	size_t len = strlen(names);
+	char name[CONF_CHECK_NAMES / 2];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(name, sizeof(name), fmt, args);
+	va_end(args);
+	if (len + strlen(name) + 2 * sizeof(more) < CONF_CHECK_NAMES)
+		snprintf(names + len, CONF_CHECK_NAMES - len, "%s%s", len > 0 ? ", " : "", name);
+	else if (!span_ends_nocase(span_str(names), span_str(more)))
+		snprintf(names + len, CONF_CHECK_NAMES - len, "%s", more);
 }
 
 static struct conf_cert *find_cert(const struct conf *c, const char *name)
@@ -61,12 +70,11 @@ static struct conf_upstream *find_upstream(const struct conf *c, const char *nam
 	return NULL;
 }
 
-/* `field`: the member that holds the name. */
-static void check_profile_name(const struct conf *c, struct conf_report *r, char *const *field)
+void conf_check_profile(const struct conf *c, struct conf_report *r, char *const *field)
 {
 	struct conf_near near;
 
-	if (is_builtin(*field) || find_profile(c, *field) != NULL)
+	if (is_builtin(*field) || conf_profile_find(c, *field) != NULL)
 		return;
 	conf_near_begin(&near, *field);
 	for (size_t i = 0; i < BUILTINS; i++)
@@ -81,7 +89,7 @@ static void check_profile_name(const struct conf *c, struct conf_report *r, char
 			   "intermediate, legacy or one of tls_profiles", *field);
 }
 
-static void check_cert_name(const struct conf *c, struct conf_report *r, char *const *field)
+void conf_check_cert(const struct conf *c, struct conf_report *r, char *const *field)
 {
 	struct conf_near near;
 
@@ -104,7 +112,7 @@ static bool inherits_itself(const struct conf *c, const struct conf_profile *p)
 	const struct conf_profile *at = p;
 
 	for (size_t steps = 0; steps < c->profile_count; steps++) {
-		at = find_profile(c, at->inherit);
+		at = conf_profile_find(c, at->inherit);
 		if (at == NULL)
 			return false;
 		if (at == p)
@@ -125,9 +133,9 @@ static void check_profiles(const struct conf *c, struct conf_report *r)
 				   p->name, p->name);
 			continue;
 		}
-		check_profile_name(c, r, &p->inherit);
+		conf_check_profile(c, r, &p->inherit);
 		if (inherits_itself(c, p))
-			conf_error(r, place_or(c, &p->inherit, &p->name),
+			conf_error(r, conf_check_place(c, &p->inherit, &p->name),
 				   "tls_profiles.%s inherits from itself; it has to lead to modern, "
 				   "intermediate or legacy", p->name);
 	}
@@ -140,17 +148,26 @@ static const char *need_name(enum conf_need need)
 	return names[need];
 }
 
+void conf_check_verify(const struct conf *c, struct conf_report *r, char *const *profile,
+		       enum conf_need tls, const char *what)
+{
+	if (tls == CONF_NEED_ENCRYPT || tls == CONF_NEED_VERIFY || !conf_profile_verifies(c, *profile))
+		return;
+	conf_error(r, conf_place_of(c, profile), "tls_profiles.%s has verify: yes, and %s is %s, where mail may go "
+		   "without TLS; set that to encrypt or verify", *profile, what, need_name(tls));
+}
+
 /* Settings that need TLS, where there is none. */
 static void check_clear_upstream(const struct conf *c, struct conf_report *r,
 				 const struct conf_upstream *u)
 {
 	const struct { const void *field; const char *name; } idle[] = {
-		{ &u->names, "names" }, { &u->ca, "ca" }, { &u->certificate, "certificate" },
+		{ &u->names, "names" }, { &u->ca, "ca" }, { &u->crl, "crl" }, { &u->certificate, "certificate" },
 		{ &u->tls_profile, "tls_profile" },
 	};
 
 	for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
-		if (is_set(c, idle[i].field))
+		if (conf_check_is_set(c, idle[i].field))
 			conf_warning(r, conf_place_of(c, idle[i].field), "upstreams.%s.%s is without "
 				     "effect, because tls is none", u->name, idle[i].name);
 	}
@@ -180,9 +197,10 @@ static void check_upstream(const struct conf *c, struct conf_report *r,
 		conf_warning(r, conf_place_of(c, &u->timeout_final), "upstreams.%s.timeout_final is "
 			     "not below the 10m that clients wait for our reply; such mail may be "
 			     "delivered twice", u->name);
-	check_profile_name(c, r, &u->tls_profile);
+	conf_check_profile(c, r, &u->tls_profile);
+	conf_check_verify(c, r, &u->tls_profile, u->tls, "tls");
 	if (u->certificate != NULL)
-		check_cert_name(c, r, &u->certificate);
+		conf_check_cert(c, r, &u->certificate);
 }
 
 static void add_brief(struct conf *c, const char *host)
@@ -206,6 +224,9 @@ static void check_service_upstream(struct conf *c, struct conf_report *r,
 	struct conf_near near;
 	struct why why;
 
+	if (s->upstream == NULL && at.line == 0)
+		conf_error(r, conf_place_of(c, &s->name), "services.%s.upstream is missing; it wants the name of one of "
+			   "`upstreams`, or a host such as 10.0.0.5:25", s->name);
 	if (s->upstream == NULL || find_upstream(c, s->upstream) != NULL)
 		return;
 	conf_near_begin(&near, s->upstream);
@@ -244,8 +265,8 @@ static bool listens_on_smtp_port(const struct conf_strings *list, size_t *which)
 static void check_listen(const struct conf *c, struct conf_report *r, const struct conf_service *s)
 {
 	struct conf_place name = conf_place_of(c, &s->name);
-	bool clear = is_set(c, &s->listen);
-	bool tls = is_set(c, &s->listen_tls);
+	bool clear = conf_check_is_set(c, &s->listen);
+	bool tls = conf_check_is_set(c, &s->listen_tls);
 	size_t i;
 
 	if (s->tls_support == CONF_TLS_SUPPORT_DISABLED && !clear)
@@ -257,7 +278,7 @@ static void check_listen(const struct conf *c, struct conf_report *r, const stru
 	else if (!clear && !tls)
 		conf_error(r, name, "services.%s.listen is missing; listen or listen_tls is needed, "
 			   "such as listen: \"*:25\"", s->name);
-	else if (is_set(c, &s->tls_support) && s->tls_support == CONF_TLS_SUPPORT_ENABLED &&
+	else if (conf_check_is_set(c, &s->tls_support) && s->tls_support == CONF_TLS_SUPPORT_ENABLED &&
 		 !(clear && tls))
 		conf_warning(r, conf_place_of(c, &s->tls_support), "services.%s.tls_support is "
 			     "enabled, which means listen and listen_tls, and %s is missing", s->name,
@@ -281,19 +302,28 @@ static void check_listen(const struct conf *c, struct conf_report *r, const stru
 			     "on, because tls_support is required", s->name);
 }
 
+/* Those that the service has from its action were looked at there. */
+static void check_names(const struct conf *c, struct conf_report *r, const struct conf_service *s)
+{
+	for (size_t i = 0; i < s->certificates.count; i++) {
+		if (conf_check_is_set(c, &s->certificates.at[i]))
+			conf_check_cert(c, r, &s->certificates.at[i]);
+	}
+	if (conf_check_is_set(c, &s->tls_profile))
+		conf_check_profile(c, r, &s->tls_profile);
+}
+
 /* TLS towards clients needs a certificate. Where nobody asked for TLS, its lack is no error. */
 static void check_client_tls(const struct conf *c, struct conf_report *r, struct conf_service *s)
 {
-	bool asked = is_set(c, &s->client_tls);
-	bool implicit = s->tls_support != CONF_TLS_SUPPORT_DISABLED && s->listen_tls.count > 0;
+	const struct conf_action *a = conf_action_find(c, s->action);
+	bool asked = conf_check_is_set(c, &s->client_tls) || (a != NULL && conf_check_is_set(c, &a->client_tls));
+	bool implicit = conf_service_listens_tls(s);
 	size_t i;
 
-	for (i = 0; i < s->certificates.count; i++)
-		check_cert_name(c, r, &s->certificates.at[i]);
-	check_profile_name(c, r, &s->tls_profile);
 	if (s->client_tls == CONF_CLIENT_TLS_ENCRYPT &&
 	    s->tls_support != CONF_TLS_SUPPORT_REQUIRED && listens_on_smtp_port(&s->listen, &i))
-		conf_warning(r, conf_place_of(c, &s->client_tls), "services.%s refuses mail without "
+		conf_warning(r, conf_check_place(c, &s->client_tls, &s->name), "services.%s refuses mail without "
 			     "TLS on port 25; a public MX must not (RFC 3207), an inner one may",
 			     s->name);
 	if (c->cert_count > 0)
@@ -302,9 +332,9 @@ static void check_client_tls(const struct conf *c, struct conf_report *r, struct
 		conf_error(r, conf_place_of(c, &s->listen_tls), "services.%s.listen_tls needs a "
 			   "certificate; there is none in certificates", s->name);
 	if (asked && s->client_tls != CONF_CLIENT_TLS_NONE)
-		conf_error(r, conf_place_of(c, &s->client_tls), "services.%s.client_tls needs a "
+		conf_error(r, conf_check_place(c, &s->client_tls, &s->name), "services.%s.client_tls needs a "
 			   "certificate; there is none in certificates", s->name);
-	if (asked)
+	if (asked || s->client_tls == CONF_CLIENT_TLS_NONE)
 		return;
 	s->client_tls = CONF_CLIENT_TLS_NONE;
 	if (!implicit)
@@ -368,7 +398,7 @@ static void check_hostname(const struct conf *c, struct conf_report *r)
 {
 	if (strchr(c->hostname, '.') != NULL)
 		return;
-	if (is_set(c, &c->hostname))
+	if (conf_check_is_set(c, &c->hostname))
 		conf_warning(r, conf_place_of(c, &c->hostname), "hostname is %s, which has no dot; "
 			     "servers refuse such a name, write it in full", c->hostname);
 	else
@@ -381,12 +411,47 @@ static void check_service(struct conf *c, struct conf_report *r, struct conf_ser
 {
 	const unsigned least_recipients = 100; /* RFC 5321 section 4.5.3.1.8 */
 
-	check_service_upstream(c, r, s);
 	check_listen(c, r, s);
-	check_client_tls(c, r, s);
+	conf_check_transparent(c, r, s);
+	if (s->mode == CONF_MODE_RELAY) {
+		conf_check_action_apply(c, r, s);
+		check_service_upstream(c, r, s);
+		check_names(c, r, s);
+		check_client_tls(c, r, s);
+	}
 	if (s->max_recipients < least_recipients)
 		conf_warning(r, conf_place_of(c, &s->max_recipients), "services.%s.max_recipients is "
 			     "%u; a server has to take 100 (RFC 5321)", s->name, s->max_recipients);
+}
+
+/* What is set although there is no such setting where the section is `by` something else. */
+static void check_idle_of(const struct conf *c, struct conf_report *r, const char *sections,
+			  const struct conf_section *section, const char *element)
+{
+	const struct conf_setting *by = conf_schema_find(section, section->by);
+	const char *name = *(char *const *)(const void *)element;
+	char text[CONF_VALUE_MOST];
+
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_setting *s = &section->settings[i];
+		const void *member = conf_schema_at_const(element, s);
+
+		if (conf_schema_applies(section, s, element) || !conf_check_is_set(c, member))
+			continue;
+		conf_error(r, conf_place_of(c, member), "%s.%s.%s can't be set, because %s is %s; leave it out",
+			   sections, name, s->name, by->name,
+			   conf_value_print(by, conf_schema_at_const(element, by), text));
+	}
+}
+
+static void check_idle(const struct conf *c, struct conf_report *r, const char *sections)
+{
+	const struct conf_setting *s = conf_schema_find(&conf_schema, sections);
+	const char *array = *(char *const *)conf_schema_at_const(c, s);
+	size_t count = *(const size_t *)(const void *)((const char *)c + s->count_at);
+
+	for (size_t i = 0; i < count; i++)
+		check_idle_of(c, r, sections, s->section, array + i * s->section->size);
 }
 
 void conf_check(struct conf *c, struct conf_report *r)
@@ -395,7 +460,12 @@ void conf_check(struct conf *c, struct conf_report *r)
 	check_profiles(c, r);
 	for (size_t i = 0; i < c->upstream_count; i++)
 		check_upstream(c, r, &c->upstreams[i]);
+	check_idle(c, r, "services");
+	check_idle(c, r, "actions");
+	conf_check_actions(c, r);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(c, r, &c->services[i]);
+	conf_check_action_uses(c, r);
+	conf_check_partners(c, r);
 	check_claims(c, r);
 }

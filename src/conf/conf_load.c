@@ -269,7 +269,7 @@ static void load_setting(struct loader *l, const struct conf_node *n,
 			wrong_kind(l, n, w, want);
 		return;
 	case CONF_TYPE_ROWS:
-		if (map || n->kind == CONF_KIND_LIST)
+		if (n->kind == CONF_KIND_MAP || n->kind == CONF_KIND_LIST)
 			load_rows(l, n, s, structure, w);
 		else
 			wrong_kind(l, n, w, want);
@@ -323,6 +323,8 @@ static void load_section(struct loader *l, const struct conf_node *n,
 		const struct conf_setting *s = conf_schema_find(section, m->key);
 		struct way here = { w, m->key };
 
+		if (m->kind == CONF_KIND_BROKEN && s != NULL)
+			conf_mark_add(l->conf, conf_schema_at(structure, s), m->at);
 		if (m->kind == CONF_KIND_BROKEN)
 			continue;
 		if (s == NULL)

@@ -1,5 +1,5 @@
 /* conf/conf_schema.h
- * The one table of settings. The loader, `check -T`, the JSON Schema and the reference manual
+ * The one table of settings (conf_settings.c). The loader, `check -T`, the JSON Schema and the reference manual
  * walk it; none of them knows a setting by name. A new setting is a member of a structure in conf.h
  * and a row here. */
 #ifndef CONF_SCHEMA_H

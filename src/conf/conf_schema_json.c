@@ -152,7 +152,6 @@ static json_t *of_rows(const struct conf_setting *s)
 	json_t *list = of_type("array");
 
 	set(list, "items", of_section_setting(s));
-	set(list, "minItems", json_integer(1));
 	set(list, "maxItems", json_integer((json_int_t)s->most));
 	return either(of_section_setting(s), list);
 }

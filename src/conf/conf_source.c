@@ -192,11 +192,13 @@ static void set_folder(struct conf_source *s, const char *path)
 
 static char *full_path(const struct conf_source *s, const char *path)
 {
-	const char *folder = s->folder != NULL && path[0] != '/' ? s->folder : "";
-	size_t size = strlen(folder) + strlen(path) + 1;
-	char *full = mem_new(size);
+	size_t folder = s->folder != NULL && path[0] != '/' ? strlen(s->folder) : 0;
+	size_t len = strlen(path);
+	char *full = mem_new(folder + len + 1);
 
-	snprintf(full, size, "%s%s", folder, path);
+	if (folder > 0)
+		memcpy(full, s->folder, folder);
+	memcpy(full + folder, path, len);
 	return full;
 }
 

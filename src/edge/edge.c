@@ -1,6 +1,7 @@
 #include "edge/edge.h"
 
 #include "base/must.h"
+#include "edge/pool.h"
 #include "edge/session.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slo
 	*e = (struct edge){
 		.plan = plan_hold(plan), .shared = shared, .slot = slot, .sid_seed = sid_seed,
 	};
+	e->upstream_count = plan->upstream_count;
 	e->upstreams = mem_new(plan->upstream_count * sizeof(*e->upstreams));
 	for (size_t i = 0; i < plan->upstream_count; i++)
 		upstream_init(&e->upstreams[i], &plan->upstreams[i]);
@@ -19,6 +21,7 @@ void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slo
 void edge_free(struct edge *e)
 {
 	must(e->sessions == NULL);
+	pool_sweep(e, true);
 	for (size_t i = 0; i < e->plan->upstream_count; i++)
 		upstream_free(&e->upstreams[i]);
 	free(e->upstreams);
@@ -61,8 +64,15 @@ void edge_reap(struct edge *e)
 void edge_drain(struct edge *e)
 {
 	e->draining = true;
+	pool_sweep(e, true);
 	for (struct session *s = e->sessions; s != NULL; s = s->next)
 		session_run(s);
+}
+
+void edge_pool_changed(struct edge *e)
+{
+	if (e->pool != NULL)
+		loop_timer_set(e->pool, pool_sweep(e, false));
 }
 
 void edge_count(struct edge *e, enum shared_count c, uint64_t n)

@@ -21,6 +21,7 @@ enum dial {
 struct edge {
 	struct plan *plan;          /* held */
 	struct upstream *upstreams; /* one for each of the plan's */
+	size_t upstream_count;
 	struct shared *shared;
 	int slot;
 	msec now;
@@ -31,6 +32,7 @@ struct edge {
 	unsigned session_count;
 	struct session *again;      /* ran out of turns: run again soon */
 	struct session *ended;      /* for the reaper */
+	struct loop_timer *pool;    /* rings when a kept connection has been idle for too long; NULL without a loop */
 	struct loop *loop;          /* NULL without sockets */
 
 	/* Opens leg->stream towards `to`. The one thing that talks do otherwise. */
@@ -45,6 +47,9 @@ void edge_free(struct edge *e);
 
 /* With a loop: the time of the present batch. To be called first by whoever the loop calls. */
 void edge_read_clock(struct edge *e);
+
+/* A connection has been put into the pool. */
+void edge_pool_changed(struct edge *e);
 
 /* Runs the sessions that had more to do; true where there were any. */
 bool edge_run_again(struct edge *e);

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "edge/edge_accept.h"
+#include "edge/pool.h"
 #include "edge/session.h"
 #include "io/sock.h"
 #include "ipc/ipc_channel.h"
@@ -26,7 +27,10 @@ static void on_leg(void *arg, unsigned what)
 
 	edge_read_clock(l->edge);
 	stream_ready(&l->stream, what);
-	session_run(l->session);
+	if (l->session == NULL)
+		pool_event(l);
+	else
+		session_run(l->session);
 }
 
 static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
@@ -38,6 +42,14 @@ static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr 
 	stream_open_fd_take(&leg->stream, fd);
 	leg->watch = loop_watch_stream(e->loop, fd, on_leg, leg);
 	return DIAL_LATER;
+}
+
+static void on_pool(void *arg)
+{
+	struct edge *e = arg;
+
+	edge_read_clock(e);
+	edge_pool_changed(e);
 }
 
 /* Sessions that would go on are cut: the master kills what is left soon after. */
@@ -162,6 +174,7 @@ static void leave_clean(struct process *p)
 	if (p->channel != NULL)
 		loop_unwatch(p->channel);
 	edge_free(&p->edge);
+	loop_timer_free(p->edge.pool);
 	loop_free(p->loop);
 }
 
@@ -176,6 +189,7 @@ int edge_main(const struct edge_start *start)
 	plan_release(start->plan);
 	p.loop = p.edge.loop = loop_new();
 	p.edge.dial = dial_socket;
+	p.edge.pool = loop_timer_new(p.loop, on_pool, &p.edge);
 	edge_read_clock(&p.edge);
 	p.accept = edge_accept_start(&p.edge, start->listens, start->listen_count);
 	free(start->listens);

@@ -237,6 +237,7 @@ static struct leg *new_leg(struct session *s, struct upstream *up, struct tls_ne
 	l->bare = bare;
 	l->began = s->edge->now;
 	stream_init(&l->stream);
+	buf_init(&l->replay, LEG_REPLAY_MOST);
 	smtp_reply_reader_init(&l->reader);
 	l->try_count = find_tries(l);
 	if (l->try_count == 0)
@@ -262,6 +263,7 @@ void leg_free(struct leg *l)
 		return;
 	hang_up(l);
 	smtp_reply_reader_free(&l->reader);
+	buf_free(&l->replay);
 	free(l);
 }
 
@@ -536,7 +538,7 @@ bool leg_can_await(const struct leg *l)
 	return l->await_count < LEG_AWAIT_MOST;
 }
 
-void leg_await(struct leg *l, enum await what)
+static void await(struct leg *l, enum await what)
 {
 	must(leg_can_await(l));
 	if (l->await_count == 0)
@@ -545,6 +547,49 @@ void leg_await(struct leg *l, enum await what)
 	l->await_count++;
 	if (what != AWAIT_RSET)
 		l->owed++;
+}
+
+void leg_settle(struct leg *l)
+{
+	l->kept = false;
+	buf_free(&l->replay);
+}
+
+void leg_sent(struct leg *l, size_t mark, enum await what)
+{
+	if (l->kept && !buf_put(&l->replay, span_from(buf_peek(&l->stream.out), mark)))
+		leg_settle(l);
+	await(l, what);
+}
+
+struct leg *leg_again(struct leg *old)
+{
+	struct leg *l = leg_new(old->session, old->up, old->need);
+
+	memcpy(l->awaits, old->awaits, sizeof(l->awaits));
+	l->await_head = old->await_head;
+	l->await_count = old->await_count;
+	l->owed = old->owed;
+	l->transaction = old->transaction;
+	l->replaying = true;
+	l->replay_caps = old->client.caps.have;
+	must(buf_put(&l->replay, buf_peek(&old->replay)));
+	leg_abort(old);
+	leg_free(old);
+	return l;
+}
+
+/* True where it could be said again. What the commands made use of must be on offer here too. */
+bool leg_replay(struct leg *l)
+{
+	bool fits = (l->replay_caps & ~l->client.caps.have) == 0;
+
+	must(l->state == LEG_READY && l->replaying);
+	l->replaying = false;
+	fits = fits && buf_put(&l->stream.out, buf_peek(&l->replay));
+	buf_free(&l->replay);
+	l->since = l->edge->now;
+	return fits;
 }
 
 enum await leg_awaited(const struct leg *l)

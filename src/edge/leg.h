@@ -10,6 +10,7 @@
 #include "smtp/smtp_client.h"
 
 #define LEG_AWAIT_MOST 128
+#define LEG_REPLAY_MOST (16 * 1024)
 
 enum leg_state {
 	LEG_CONNECT,
@@ -42,6 +43,12 @@ struct leg {
 	struct tls_need need;
 	struct upstream_try tries[UPSTREAM_TRIES];
 	unsigned try_count, try_now;
+	struct leg *next_idle; /* in the pool; `session` is NULL then */
+	unsigned reused;      /* times that it came from the pool, for the log */
+	bool kept;            /* it came from the pool, and no reply has come since */
+	struct buf replay;    /* commands sent since then: for another connection, should this one be dead */
+	uint32_t replay_caps; /* that they made use of, at the most */
+	bool replaying;       /* it took over such commands, and has yet to send them */
 	bool bare;            /* ready as soon as it is connected: two others speak through it */
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
 	char name[256];       /* transparent mode: what the client calls itself, for EHLO */
@@ -80,7 +87,15 @@ msec leg_deadline(const struct leg *l);
 /* The deadline has passed: before LEG_READY the next host is tried. In LEG_READY the caller acts. */
 void leg_timeout(struct leg *l);
 
-void leg_await(struct leg *l, enum await what);
+/* A command stands in stream.out from octet `mark` on: its reply is awaited, and what was sent is
+ * remembered as long as another connection might have to be told it again. */
+void leg_sent(struct leg *l, size_t mark, enum await what);
+/* What was sent can't be sent again: part of a message is under way, or a reply has come. */
+void leg_settle(struct leg *l);
+/* A leg like `old` was, on a new connection, that will say again what that one was told and
+ * never answered. Takes `old`. */
+struct leg *leg_again(struct leg *old);
+MUST_CHECK bool leg_replay(struct leg *l); /* LEG_READY and `replaying`; false: this upstream can't take it */
 /* The oldest command without a reply. There must be one. */
 enum await leg_awaited(const struct leg *l);
 void leg_answered(struct leg *l);

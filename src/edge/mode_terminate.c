@@ -1,6 +1,7 @@
 #include "edge/mode_terminate.h"
 
 #include "base/must.h"
+#include "edge/pool.h"
 
 /* What a command did. */
 enum taken {
@@ -48,9 +49,14 @@ static void let_go(struct session *s)
 /* Sees to it that there is a leg, on its way at least. */
 static enum leg_state want_leg(struct session *s)
 {
+	struct tls_need need;
+
 	if (!leg_is_usable(s)) {
 		let_go(s);
-		s->leg = leg_new(s, upstream_of(s), need_of(s));
+		need = need_of(s);
+		s->leg = pool_take(s, upstream_of(s), &need);
+		if (s->leg == NULL)
+			s->leg = leg_new(s, upstream_of(s), need);
 	}
 	return s->leg->state;
 }
@@ -220,6 +226,7 @@ static void fail_mail(struct session *s, const struct smtp_cmd *cmd, enum txn_ou
 static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct leg *l;
+	size_t mark;
 
 	switch (want_leg(s)) {
 	case LEG_READY:
@@ -240,8 +247,9 @@ static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
 	}
 	if (!may_send(l))
 		return TAKEN_WAIT;
+	mark = buf_used(&l->stream.out);
 	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, cmd));
-	leg_await(l, AWAIT_MAIL);
+	leg_sent(l, mark, AWAIT_MAIL);
 	l->transaction = true;
 	s->txn = txn_new(++s->txns, s->edge->now);
 	s->txn->binary = cmd->body == SMTP_BODY_BINARYMIME;
@@ -258,6 +266,7 @@ static bool txn_is_lost(const struct session *s)
 static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct leg *l = s->leg;
+	size_t mark;
 
 	if (txn_is_lost(s)) {
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
@@ -277,8 +286,9 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	}
 	if (!may_send(l))
 		return TAKEN_WAIT;
+	mark = buf_used(&l->stream.out);
 	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
-	leg_await(l, AWAIT_RCPT);
+	leg_sent(l, mark, AWAIT_RCPT);
 	txn_log_rcpt(s->txn, cmd->path.text);
 	smtp_server_rcpt(&s->server);
 	return TAKEN;
@@ -287,6 +297,7 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 static enum taken do_data(struct session *s)
 {
 	struct leg *l = s->leg;
+	size_t mark;
 
 	if (txn_is_lost(s)) {
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
@@ -295,8 +306,9 @@ static enum taken do_data(struct session *s)
 	}
 	if (!may_send(l))
 		return TAKEN_WAIT;
+	mark = buf_used(&l->stream.out);
 	must(buf_put(&l->stream.out, SPAN("DATA\r\n")));
-	leg_await(l, AWAIT_DATA);
+	leg_sent(l, mark, AWAIT_DATA);
 	s->txn->out = TXN_OUT_DATA;
 	return TAKEN;
 }
@@ -380,6 +392,9 @@ static enum taken handle(struct session *s, struct span line)
 	const struct smtp_answer *refusal;
 	struct smtp_cmd cmd;
 
+	/* What was said before has to be said again first. */
+	if (s->leg != NULL && s->leg->replaying)
+		return TAKEN_WAIT;
 	refusal = smtp_cmd_read(line, &cmd);
 	/* What the loss of the upstream left open is over when the next message begins. */
 	if (cmd.verb == SMTP_MAIL && s->txn != NULL && s->txn->lost && owed(s) == 0)
@@ -529,6 +544,7 @@ static bool step(struct session *s)
 	if (client_was_cut(s))
 		return true;
 	moved = s->leg != NULL && leg_step(s->leg);
+	moved |= terminate_replay(s);
 	moved |= terminate_replies(s);
 	if (s->phase == PHASE_BODY)
 		moved |= terminate_body(s);
@@ -545,6 +561,7 @@ static void late(struct session *s)
 {
 	struct why why;
 
+	leg_settle(s->leg);
 	why_set(&why, FAULT_PEER, stream_flushed(&s->leg->stream) ?
 		"the upstream did not reply in time" : "the upstream did not read in time");
 	terminate_lost(s, &why);

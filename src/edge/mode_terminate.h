@@ -20,6 +20,9 @@
 bool terminate_replies(struct session *s);
 /* The upstream is gone or can't be understood: everything that waits for it is answered. */
 void terminate_lost(struct session *s, const struct why *why);
+/* A connection that was kept and is found dead has answered nothing yet: a new one is told again what that
+ * one was told (SPEC SUB-16). True where something moved. */
+bool terminate_replay(struct session *s);
 /* Ends the transaction at the upstream as well. */
 void terminate_reset_upstream(struct session *s);
 

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "edge/mode.h"
+#include "edge/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,10 +162,14 @@ void session_drop_leg(struct session *s)
 
 	if (l == NULL)
 		return;
-	if (l->state == LEG_READY && l->await_count == 0 && !body_under_way(s))
-		leg_bye(l);
-	else if (l->state != LEG_BYE)
+	if (l->state == LEG_READY && l->await_count == 0 && !body_under_way(s)) {
+		if (pool_put(l))
+			s->leg = NULL;
+		else
+			leg_bye(l);
+	} else if (l->state != LEG_BYE) {
 		leg_abort(l);
+	}
 }
 
 /* What becomes of a transaction that is open when the session ends so. */

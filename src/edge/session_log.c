@@ -135,6 +135,7 @@ static void put_leg(struct log_line *l, const struct leg *leg)
 		log_text(l, "up_verified", tls_verified_name(facts.verified));
 		log_text(l, "up_verify", facts.verify_text);
 	}
+	log_int(l, "up_reused", leg->reused);
 	log_int(l, "ms_connect", leg->ms_connect);
 	log_int(l, "ms_ready", leg->ms_ready);
 }

@@ -126,7 +126,7 @@ static bool finish_data_out(struct session *s)
 	if (!smtp_data_end(&s->txn->writer, towards_upstream(s)))
 		return false;
 	s->txn->dot_sent = true;
-	leg_await(s->leg, AWAIT_FINAL);
+	leg_sent(s->leg, buf_used(towards_upstream(s)), AWAIT_FINAL);
 	session_enter(s, PHASE_FINAL);
 	return true;
 }
@@ -203,7 +203,9 @@ static void send_bdat(struct session *s, const struct smtp_cmd *cmd, bool first)
 			cmd->last ? " LAST" : ""));
 	must(buf_put(towards_upstream(s), buf_peek(&field)));
 	buf_free(&field);
-	leg_await(s->leg, cmd->last ? AWAIT_FINAL : AWAIT_CHUNK);
+	/* Its octets follow, and are not kept. */
+	leg_settle(s->leg);
+	leg_sent(s->leg, buf_used(towards_upstream(s)), cmd->last ? AWAIT_FINAL : AWAIT_CHUNK);
 }
 
 static bool leg_has_room(const struct leg *l)
@@ -220,10 +222,12 @@ static void send_chunk(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct txn *t = s->txn;
 	bool first = t->out == TXN_OUT_NONE;
+	size_t mark;
 
 	if (first && (s->leg->client.caps.have & SMTP_CAP_CHUNKING) == 0) {
+		mark = buf_used(towards_upstream(s));
 		must(buf_put(towards_upstream(s), SPAN("DATA\r\n")));
-		leg_await(s->leg, AWAIT_CHUNK_DATA);
+		leg_sent(s->leg, mark, AWAIT_CHUNK_DATA);
 		t->out = TXN_OUT_DATA;
 		return;
 	}

@@ -105,6 +105,7 @@ void terminate_lost(struct session *s, const struct why *why)
 void terminate_reset_upstream(struct session *s)
 {
 	struct leg *l = s->leg;
+	size_t mark;
 
 	if (l == NULL || l->state != LEG_READY || !l->transaction)
 		return;
@@ -114,11 +115,12 @@ void terminate_reset_upstream(struct session *s)
 		leg_abort(l);
 		return;
 	}
+	mark = buf_used(&l->stream.out);
 	if (!leg_can_await(l) || !buf_put(&l->stream.out, SPAN("RSET\r\n"))) {
 		leg_abort(l);
 		return;
 	}
-	leg_await(l, AWAIT_RSET);
+	leg_sent(l, mark, AWAIT_RSET);
 	l->transaction = false;
 }
 
@@ -334,12 +336,49 @@ static void unasked(struct session *s)
 	terminate_lost(s, &why);
 }
 
+static void say_again(struct session *s, const char *what)
+{
+	struct log_line line;
+
+	log_begin(&line, "upstream-again");
+	log_text(&line, "sid", s->sid);
+	log_text(&line, "why", what);
+	log_end(&line);
+	s->leg = leg_again(s->leg);
+}
+
+bool terminate_replay(struct session *s)
+{
+	struct leg *l = s->leg;
+	struct why why;
+
+	if (l == NULL || !l->replaying)
+		return false;
+	if (l->state == LEG_FAILED) {
+		l->replaying = false;
+		why = l->why;
+		terminate_lost(s, &why);
+		return true;
+	}
+	if (l->state != LEG_READY)
+		return false;
+	if (leg_replay(l))
+		return true;
+	why_set(&why, FAULT_PEER, "another connection to the upstream does not offer what this one did");
+	terminate_lost(s, &why);
+	return true;
+}
+
 static bool ended(struct session *s)
 {
 	struct why why = s->leg->stream.why;
 
 	if (s->leg->stream.end == STREAM_OPEN)
 		return false;
+	if (s->leg->kept && s->leg->await_count > 0) {
+		say_again(s, "the connection that was kept is dead");
+		return true;
+	}
 	if (s->leg->stream.end == STREAM_CLOSED)
 		why_set(&why, FAULT_PEER, "the upstream closed the connection");
 	terminate_lost(s, &why);
@@ -363,6 +402,11 @@ static bool one_reply(struct session *s)
 	case SMTP_REPLY_WHOLE:
 		break;
 	}
+	if (l->kept && l->await_count > 0 && reply_of(s)->code == 421) {
+		say_again(s, "the upstream closes the connection that was kept");
+		return true;
+	}
+	leg_settle(l);
 	if (l->await_count == 0)
 		unasked(s);
 	else

@@ -13,6 +13,8 @@
 /* Addresses that one leg tries at the most. */
 #define UPSTREAM_TRIES 16
 
+struct leg;
+
 struct upstream_place {
 	struct addr addr;
 	msec down_until;
@@ -26,6 +28,8 @@ struct upstream_host {
 struct upstream {
 	const struct plan_upstream *plan;
 	struct upstream_host *hosts; /* as many as plan->host_count */
+	struct leg *idle;            /* kept connections, the latest first (pool.c) */
+	unsigned idle_count;
 	bool known;                  /* caps hold something */
 	struct smtp_caps caps;       /* under the TLS that the need asks for */
 	bool offers_tls;             /* STARTTLS was offered in clear, or TLS is implicit */

@@ -15,6 +15,9 @@ struct conf_place plan_place(const struct plan_build *b, const void *field, cons
 static void free_plan(struct plan *p)
 {
 	plan_service_free(p);
+	plan_action_free(p);
+	plan_authority_free(p);
+	plan_partner_free(p);
 	plan_upstream_free(p);
 	for (size_t i = 0; p->certs != NULL && i < p->conf->cert_count; i++)
 		tls_cert_free(p->certs[i]);
@@ -37,7 +40,10 @@ struct plan *plan_build(struct conf *conf, struct conf_source *source,
 	b.plan->conf = conf;
 	plan_profile_check(&b);
 	plan_cert_read(&b);
+	plan_partner_make(&b);
 	plan_upstream_make(&b);
+	plan_authority_make(&b);
+	plan_action_make(&b);
 	plan_service_make(&b);
 	if (report->errors == 0)
 		return b.plan;

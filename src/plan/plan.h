@@ -7,6 +7,7 @@
 #define PLAN_H
 
 #include "conf/conf.h"
+#include "conf/conf_addr.h"
 #include "io/addr.h"
 #include "tls/tls_client.h"
 #include "tls/tls_mint.h"
@@ -65,16 +66,10 @@ struct plan_action {
 	bool mirror;                      /* template->mirror: the client is offered what the upstream offers */
 };
 
-struct plan_net {
-	unsigned char ip[16]; /* IPv4 as 4 octets */
-	unsigned bits;
-	bool v6;
-};
-
 struct plan_rule {
 	const struct conf_rule *conf;
-	struct plan_net *clients;      size_t client_count;
-	struct plan_net *destinations; size_t destination_count;
+	struct conf_net *clients;      size_t client_count;
+	struct conf_net *destinations; size_t destination_count;
 	size_t *names;                 size_t name_count; /* of destinations: indices into plan->names */
 	const struct plan_action *action;
 };

@@ -25,17 +25,58 @@ void plan_cert_read(struct plan_build *b);
 /* NULL: there is none of this name, or it was not fit; that was reported. */
 struct tls_cert *plan_cert_find(const struct plan_build *b, const char *name);
 
+void plan_authority_make(struct plan_build *b);
+void plan_authority_free(struct plan *p);
+/* NULL: there is none of this name, or it was not fit; that was reported. */
+struct plan_authority *plan_authority_find(const struct plan_build *b, const char *name);
+
+void plan_partner_make(struct plan_build *b);
+void plan_partner_free(struct plan *p);
+/* Whether "*" has client: none, so that STARTTLS is offered to nobody. */
+bool plan_partner_offers_none(const struct plan *p);
+
 void plan_upstream_make(struct plan_build *b);
 void plan_upstream_free(struct plan *p);
+
+/* Where in the file the settings of an upstream's TLS stand, for messages. */
+struct plan_upstream_from {
+	const char *section; /* "upstreams" */
+	char *const *name;
+	char *const *ca, *const *crl;
+};
+/* Level and TLS of `u`, whose conf is complete. */
+void plan_upstream_set_up(const struct plan_build *b, struct plan_upstream *u,
+			  const struct plan_upstream_from *from);
+
+void plan_action_make(struct plan_build *b);
+void plan_action_free(struct plan *p);
+/* NULL: there is none; that was reported. */
+struct plan_action *plan_action_find(const struct plan *p, const char *name);
+
+void plan_rule_make(struct plan_build *b, struct plan_service *s);
+void plan_rule_free(struct plan_service *s);
+void plan_rule_free_names(struct plan *p);
 
 void plan_service_make(struct plan_build *b);
 void plan_service_free(struct plan *p);
 
+/* TLS towards clients, of a service or an action. */
+struct plan_server {
+	const char *section;                     /* "services" */
+	char *const *name;
+	const struct conf_strings *certificates; /* names; empty: all there are */
+	struct tls_cert *own;                    /* not NULL: this one instead */
+	const char *tls_profile;
+	enum conf_client_tls client_tls;
+};
+/* NULL: no certificate that is fit, or reported. */
+struct tls_server *plan_server_make(const struct plan_build *b, const struct plan_server *from);
+
 /* Law 7: all that decides what TLS a client of this service must have. A ticket that was made
  * under another label opens nothing. */
 #define PLAN_LABEL_MOST 128
-void plan_service_label(const struct conf_service *c, const struct tls_profile *p,
-			char label[PLAN_LABEL_MOST]);
+void plan_server_label(const struct plan_server *from, const struct tls_profile *p,
+		       char label[PLAN_LABEL_MOST]);
 
 /* Where the field was set, else where the section that is called `name` begins. */
 struct conf_place plan_place(const struct plan_build *b, const void *field, const void *name);

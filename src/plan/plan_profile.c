@@ -4,15 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct conf_profile *find(const struct conf *c, const char *name)
-{
-	for (size_t i = 0; i < c->profile_count; i++) {
-		if (strcmp(c->profiles[i].name, name) == 0)
-			return &c->profiles[i];
-	}
-	return NULL;
-}
-
 static enum tls_version version(enum conf_version v)
 {
 	static const enum tls_version versions[] = {
@@ -24,6 +15,18 @@ static enum tls_version version(enum conf_version v)
 
 	must(v != CONF_VERSION_UNSET);
 	return versions[v];
+}
+
+static enum tls_ocsp revocation(int ocsp)
+{
+	static const enum tls_ocsp all[] = {
+		[CONF_OCSP_OFF] = TLS_OCSP_OFF,
+		[CONF_OCSP_SOFT] = TLS_OCSP_SOFT,
+		[CONF_OCSP_HARD] = TLS_OCSP_HARD,
+	};
+
+	must(ocsp != CONF_OCSP_UNSET);
+	return all[ocsp];
 }
 
 /* Items joined with colons, as OpenSSL reads them; the list of an inherited profile stays where there
@@ -50,6 +53,12 @@ static bool apply(const struct conf_profile *c, struct tls_profile *p)
 		p->max = version(c->max);
 	if (c->tickets != CONF_SWITCH_UNSET)
 		p->tickets = c->tickets == CONF_SWITCH_ON;
+	if (c->pfs != CONF_PFS_UNSET)
+		p->pfs_required = c->pfs == CONF_PFS_REQUIRED;
+	if (c->ocsp != CONF_OCSP_UNSET)
+		p->ocsp = revocation(c->ocsp);
+	if (c->compliance != CONF_SWITCH_UNSET)
+		p->compliance = c->compliance == CONF_SWITCH_ON;
 	return join(p->ciphers, &c->ciphers) && join(p->ciphersuites, &c->ciphersuites) &&
 	       join(p->groups, &c->groups);
 }
@@ -58,7 +67,7 @@ static bool apply(const struct conf_profile *c, struct tls_profile *p)
 static bool resolve(const struct conf *c, const char *name, size_t left, struct tls_profile *p)
 {
 	const struct tls_profile *builtin = tls_profile_builtin(name);
-	const struct conf_profile *own = find(c, name);
+	const struct conf_profile *own = conf_profile_find(c, name);
 
 	if (builtin != NULL) {
 		*p = *builtin;

@@ -1,98 +1,25 @@
 #include "base/must.h"
 #include "plan/plan_build.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* FNV-1a. It tells settings of the same service apart from generation to generation; nobody who could
- * look for a collision writes them. */
-static uint64_t hash(uint64_t h, const void *bytes, size_t len)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ at[i]) * 0x100000001b3;
-	return h;
-}
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-	return hash(h, text, strlen(text) + 1);
-}
-
-void plan_service_label(const struct conf_service *c, const struct tls_profile *p,
-			char label[PLAN_LABEL_MOST])
-{
-	const unsigned rest[] = { p->min, p->max, p->tickets, p->need_ems, c->client_tls };
-	uint64_t h = 0xcbf29ce484222325;
-
-	h = hash_text(h, p->ciphers);
-	h = hash_text(h, p->ciphersuites);
-	h = hash_text(h, p->groups);
-	h = hash(h, rest, sizeof(rest));
-	snprintf(label, PLAN_LABEL_MOST, "%s/%016" PRIx64, c->name, h);
-}
-
-/* Those of the service, else all, in the file's order. */
-static size_t list_certs(const struct plan_build *b, const struct conf_service *c,
-			 struct tls_cert **list)
-{
-	const struct plan *p = b->plan;
-	size_t count = 0;
-
-	for (size_t i = 0; i < c->certificates.count; i++) {
-		struct tls_cert *cert = plan_cert_find(b, c->certificates.at[i]);
-
-		if (cert != NULL)
-			list[count++] = cert;
-	}
-	for (size_t i = 0; c->certificates.count == 0 && i < p->conf->cert_count; i++) {
-		if (p->certs[i] != NULL)
-			list[count++] = p->certs[i];
-	}
-	return count;
-}
-
-static bool listens_clear(const struct conf_service *c)
-{
-	return c->tls_support != CONF_TLS_SUPPORT_REQUIRED && c->listen.count > 0;
-}
-
-static bool listens_tls(const struct conf_service *c)
-{
-	return c->tls_support != CONF_TLS_SUPPORT_DISABLED && c->listen_tls.count > 0;
-}
 
 static void make_tls(const struct plan_build *b, struct plan_service *s)
 {
 	const struct conf_service *c = s->conf;
-	size_t most = b->plan->conf->cert_count + c->certificates.count + 1;
-	struct tls_cert **certs = mem_new(most * sizeof(struct tls_cert *));
-	char label[PLAN_LABEL_MOST];
-	struct tls_profile profile;
-	struct tls_server_conf conf = {
-		.profile = &profile, .certs = certs, .cert_count = list_certs(b, c, certs),
-		.label = label, .tickets = b->tickets,
+	const struct plan_server from = {
+		.section = "services", .name = &c->name, .certificates = &c->certificates,
+		.tls_profile = c->tls_profile, .client_tls = c->client_tls,
 	};
-	struct why why;
 
-	if (conf.cert_count > 0 && plan_profile_get(b, c->tls_profile, &profile)) {
-		plan_service_label(c, &profile, label);
-		s->tls = tls_server_new(&conf, &why);
-		if (s->tls == NULL)
-			conf_error(b->report, conf_place_of(b->plan->conf, &c->name), "services.%s: "
-				   "TLS can't be set up: %s", c->name, why.text);
-	}
-	free(certs);
+	s->tls = plan_server_make(b, &from);
 }
 
 /* No certificate, or none that is fit, where TLS is to be offered: conf or plan_cert has said so. Said
  * here once more for the case that neither did: a service must not lose its TLS in silence. */
 static void make_sure(const struct plan_build *b, const struct plan_service *s)
 {
-	bool wants = s->offer_tls || listens_tls(s->conf);
+	bool wants = s->offer_tls || conf_service_listens_tls(s->conf);
 
 	if (wants && s->tls == NULL && b->report->errors == 0)
 		conf_error(b->report, conf_place_of(b->plan->conf, &s->conf->name), "services.%s has "
@@ -109,18 +36,39 @@ static struct plan_upstream *find_upstream(const struct plan *p, const char *nam
 	return NULL;
 }
 
-static void make_service(const struct plan_build *b, struct plan_service *s)
+static void make_relay(const struct plan_build *b, struct plan_service *s)
+{
+	const struct conf_service *c = s->conf;
+	const struct plan_action *shared = plan_action_find(b->plan, c->action);
+
+	s->offer_tls = conf_service_listens_clear(c) && c->client_tls != CONF_CLIENT_TLS_NONE &&
+		       !plan_partner_offers_none(b->plan);
+	s->need_tls = c->client_tls == CONF_CLIENT_TLS_ENCRYPT;
+	s->esmtp = shared == NULL || shared->esmtp;
+	s->upstream = find_upstream(b->plan, c->upstream);
+	must(s->upstream != NULL || b->report->errors > 0);
+	if (s->offer_tls || conf_service_listens_tls(c))
+		make_tls(b, s);
+	make_sure(b, s);
+}
+
+static void make_transparent(struct plan_build *b, struct plan_service *s)
+{
+	s->action = plan_action_find(b->plan, s->conf->action);
+	must(s->action != NULL || b->report->errors > 0);
+	plan_rule_make(b, s);
+}
+
+static void make_service(struct plan_build *b, struct plan_service *s)
 {
 	const struct conf_service *c = s->conf;
 
+	s->plan = b->plan;
 	s->hostname = c->hostname != NULL ? c->hostname : b->plan->conf->hostname;
-	s->offer_tls = listens_clear(c) && c->client_tls != CONF_CLIENT_TLS_NONE;
-	s->need_tls = c->client_tls == CONF_CLIENT_TLS_ENCRYPT;
-	s->upstream = find_upstream(b->plan, c->upstream);
-	must(s->upstream != NULL || b->report->errors > 0);
-	if (s->offer_tls || listens_tls(c))
-		make_tls(b, s);
-	make_sure(b, s);
+	if (c->mode == CONF_MODE_RELAY)
+		make_relay(b, s);
+	else
+		make_transparent(b, s);
 }
 
 static void add_listens(const struct plan_build *b, const struct plan_service *s,
@@ -138,6 +86,8 @@ static void add_listens(const struct plan_build *b, const struct plan_service *s
 			continue;
 		}
 		l->implicit = implicit;
+		l->tproxy = s->conf->mode == CONF_MODE_TRANSPARENT &&
+			    s->conf->intercept == CONF_INTERCEPT_TPROXY;
 		l->service = s->index;
 		p->listen_count++;
 	}
@@ -158,9 +108,9 @@ void plan_service_make(struct plan_build *b)
 		s->conf = &p->conf->services[i];
 		s->index = i;
 		make_service(b, s);
-		if (listens_clear(s->conf))
+		if (conf_service_listens_clear(s->conf))
 			add_listens(b, s, &s->conf->listen, false);
-		if (listens_tls(s->conf))
+		if (conf_service_listens_tls(s->conf))
 			add_listens(b, s, &s->conf->listen_tls, true);
 	}
 }
@@ -170,7 +120,9 @@ void plan_service_free(struct plan *p)
 	for (size_t i = 0; i < p->service_count; i++) {
 		if (p->services[i].tls != NULL)
 			tls_server_free(p->services[i].tls);
+		plan_rule_free(&p->services[i]);
 	}
+	plan_rule_free_names(p);
 	free(p->services);
 	free(p->listens);
 }

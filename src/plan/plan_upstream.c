@@ -55,7 +55,7 @@ static void make_hosts(const struct plan_build *b, struct plan_upstream *u)
 	}
 }
 
-static void make_need(struct plan_upstream *u)
+static void make_need(const struct plan_build *b, struct plan_upstream *u)
 {
 	static const enum need_level levels[] = {
 		[CONF_NEED_NONE] = NEED_NONE,
@@ -68,30 +68,45 @@ static void make_need(struct plan_upstream *u)
 	u->mirror = u->conf->tls == CONF_NEED_MIRROR;
 	u->need.level = levels[u->conf->tls];
 	u->need.min_bits = u->conf->min_bits;
+	if (u->need.level == NEED_ENCRYPT && conf_profile_verifies(b->plan->conf, u->conf->tls_profile))
+		u->need.level = NEED_VERIFY;
 }
 
-/* Empty where none was set, which is the system's roots; a file that is empty must not look
+/* Empty where none was set, which is the system's roots, or no list; a file that is empty must not look
  * like that. */
-static bool read_ca(const struct plan_build *b, const struct conf_upstream *c, struct span *ca)
+static bool read_pem(const struct plan_build *b, const struct plan_upstream_from *from, char *const *path,
+		     const char *what, struct span *pem)
 {
-	struct conf_place at = plan_place(b, &c->ca, &c->name);
+	struct conf_place at = plan_place(b, path, from->name);
 	struct why why;
 
-	*ca = SPAN("");
-	if (c->ca == NULL)
+	*pem = SPAN("");
+	if (*path == NULL)
 		return true;
-	if (!conf_source_read(b->source, c->ca, ca, &why))
-		conf_error(b->report, at, "upstreams.%s.ca: %s can't be read: %s", c->name, c->ca,
-			   why.text);
-	else if (ca->len == 0)
-		conf_error(b->report, at, "upstreams.%s.ca: %s is empty; it has to hold certificates",
-			   c->name, c->ca);
+	if (!conf_source_read(b->source, *path, pem, &why))
+		conf_error(b->report, at, "%s.%s.%s: %s can't be read: %s", from->section, *from->name, what,
+			   *path, why.text);
+	else if (pem->len == 0)
+		conf_error(b->report, at, "%s.%s.%s: %s is empty; it has to hold %s", from->section,
+			   *from->name, what, *path, strcmp(what, "ca") == 0 ? "certificates" : "CRLs");
 	else
 		return true;
 	return false;
 }
 
-static void make_tls(const struct plan_build *b, struct plan_upstream *u)
+/* A partner may ask for TLS where the upstream does not. */
+static bool may_need_tls(const struct plan_build *b, const struct conf_upstream *c)
+{
+	const struct plan *p = b->plan;
+	bool need = c->tls != CONF_NEED_NONE;
+
+	for (size_t i = 0; !need && i < p->partner_count; i++)
+		need = p->partners[i].conf->upstream != CONF_PARTNER_UPSTREAM_UNSET &&
+		       p->partners[i].conf->upstream != CONF_PARTNER_UPSTREAM_NONE;
+	return need;
+}
+
+static void make_tls(const struct plan_build *b, struct plan_upstream *u, const struct plan_upstream_from *from)
 {
 	const struct conf_upstream *c = u->conf;
 	struct tls_profile profile;
@@ -104,14 +119,53 @@ static void make_tls(const struct plan_build *b, struct plan_upstream *u)
 
 	if (c->certificate != NULL)
 		conf.cert = plan_cert_find(b, c->certificate);
-	whole = read_ca(b, c, &conf.ca) && plan_profile_get(b, c->tls_profile, &profile) &&
+	whole = read_pem(b, from, from->ca, "ca", &conf.ca);
+	whole &= read_pem(b, from, from->crl, "crl", &conf.crl);
+	whole = whole && plan_profile_get(b, c->tls_profile, &profile) &&
 		(c->certificate == NULL || conf.cert != NULL);
-	if (!whole || c->tls == CONF_NEED_NONE)
+	if (!whole || !may_need_tls(b, c))
 		return;
 	u->tls = tls_client_new(&conf, &why);
 	if (u->tls == NULL)
-		conf_error(b->report, plan_place(b, &c->ca, &c->name), "upstreams.%s: TLS can't be set "
-			   "up: %s", c->name, why.text);
+		conf_error(b->report, plan_place(b, from->ca, from->name), "%s.%s: TLS can't be set "
+			   "up: %s", from->section, *from->name, why.text);
+}
+
+void plan_upstream_set_up(const struct plan_build *b, struct plan_upstream *u,
+			  const struct plan_upstream_from *from)
+{
+	make_need(b, u);
+	make_tls(b, u, from);
+}
+
+static struct tls_need need_of(const struct plan_upstream *u, enum need_level level)
+{
+	/* Where there is to be no TLS, its strength is no matter. */
+	return (struct tls_need){ .level = level, .min_bits = level == NEED_NONE ? 0 : u->need.min_bits };
+}
+
+struct tls_need plan_need(const struct plan_upstream *u, const struct plan_partner *partner, bool client_tls)
+{
+	enum need_level as_client = client_tls ? NEED_ENCRYPT : NEED_NONE;
+	struct tls_need need = u->need;
+
+	if (u->mirror)
+		need.level = as_client;
+	if (partner == NULL)
+		return need;
+	switch (partner->conf->upstream) {
+	case CONF_PARTNER_UPSTREAM_UNSET:
+		break;
+	case CONF_PARTNER_UPSTREAM_REQUIRED:
+		return need_of(u, u->need.level == NEED_VERIFY ? NEED_VERIFY : NEED_ENCRYPT);
+	case CONF_PARTNER_UPSTREAM_PREFERRED:
+		return need_of(u, NEED_MAY);
+	case CONF_PARTNER_UPSTREAM_ALLOWED:
+		return need_of(u, as_client);
+	case CONF_PARTNER_UPSTREAM_NONE:
+		return need_of(u, NEED_NONE);
+	}
+	return need;
 }
 
 void plan_upstream_make(struct plan_build *b)
@@ -121,12 +175,13 @@ void plan_upstream_make(struct plan_build *b)
 	p->upstreams = mem_new((p->conf->upstream_count + 1) * sizeof(*p->upstreams));
 	for (size_t i = 0; i < p->conf->upstream_count; i++) {
 		struct plan_upstream *u = &p->upstreams[p->upstream_count++];
+		const struct conf_upstream *c = &p->conf->upstreams[i];
+		const struct plan_upstream_from from = { "upstreams", &c->name, &c->ca, &c->crl };
 
-		u->conf = &p->conf->upstreams[i];
+		u->conf = c;
 		u->index = i;
 		make_hosts(b, u);
-		make_need(u);
-		make_tls(b, u);
+		plan_upstream_set_up(b, u, &from);
 	}
 }
 

@@ -56,6 +56,7 @@ const char *shared_count_name(enum shared_count c)
 		[COUNT_UPSTREAM_TLS] = "upstream_tls",
 		[COUNT_UPSTREAM_TLS_RESUMED] = "upstream_tls_resumed",
 		[COUNT_UPSTREAM_TLS_FAILED] = "upstream_tls_failed",
+		[COUNT_UPSTREAM_REUSED] = "upstream_reused",
 		[COUNT_UPSTREAM_CLEAR] = "upstream_clear",
 		[COUNT_IN_DOUBT] = "in_doubt",
 		[COUNT_BYTES_IN] = "bytes_in",

@@ -28,6 +28,7 @@ enum shared_count {
 	COUNT_UPSTREAM_TLS,
 	COUNT_UPSTREAM_TLS_RESUMED,
 	COUNT_UPSTREAM_TLS_FAILED,
+	COUNT_UPSTREAM_REUSED,      /* transactions on a connection that was kept */
 	COUNT_UPSTREAM_CLEAR,       /* legs in clear where TLS was wanted (`may`) */
 	COUNT_IN_DOUBT,             /* the upstream was lost after the final dot */
 	COUNT_BYTES_IN,

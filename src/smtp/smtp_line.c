@@ -5,6 +5,17 @@
 
 #define TEXT_MOST (SMTP_LINE_MOST - 2)
 
+enum smtp_line_found smtp_line_find(struct span in, size_t *seen)
+{
+	must(*seen <= in.len);
+	*seen += smtp_scan(span_from(in, *seen));
+	if (*seen == in.len || (*seen + 1 == in.len && in.at[*seen] == '\r'))
+		return SMTP_LINE_MORE;
+	if (in.at[*seen] != '\r' || in.at[*seen + 1] != '\n')
+		return SMTP_LINE_BARE;
+	return SMTP_LINE_WHOLE;
+}
+
 /* What is known to hold no line end is already more than a line may be: it goes, and
  * so does the rest of the line as it comes. */
 static void skip_long(struct smtp_line *l, struct buf *in)
@@ -23,16 +34,17 @@ enum smtp_line_found smtp_line_next(struct smtp_line *l, struct buf *in, struct 
 
 	/* A buf that can't hold a whole line would wait for its end for ever. */
 	must(in->most >= SMTP_LINE_MOST);
-	must(l->seen <= all.len);
 	*line = span_first(all, 0);
-	l->seen += smtp_scan(span_from(all, l->seen));
-	if (l->seen == all.len || (l->seen + 1 == all.len && all.at[l->seen] == '\r')) {
+	switch (smtp_line_find(all, &l->seen)) {
+	case SMTP_LINE_MORE:
 		skip_long(l, in);
 		return SMTP_LINE_MORE;
-	}
-	if (all.at[l->seen] != '\r' || all.at[l->seen + 1] != '\n')
+	case SMTP_LINE_BARE:
 		return SMTP_LINE_BARE;
-
+	case SMTP_LINE_WHOLE:
+	case SMTP_LINE_LONG:
+		break;
+	}
 	is_long = l->skipping || l->seen > TEXT_MOST;
 	if (!is_long) {
 		*line = span_first(all, l->seen);

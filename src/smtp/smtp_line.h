@@ -30,4 +30,10 @@ struct smtp_line {
 enum smtp_line_found smtp_line_next(struct smtp_line *l, struct buf *in, struct span *line);
 void smtp_line_drop(struct smtp_line *l, struct buf *in, struct span line);
 
+/* The framing alone, for who has another limit, or looks behind lines that stay where they are: looks
+ * for the end of the line at the front of `in`, whose first `*seen` octets are known to
+ * hold none. Afterwards `*seen` is that known length; on SMTP_LINE_WHOLE it is the line's, without its
+ * CRLF. Never SMTP_LINE_LONG. */
+enum smtp_line_found smtp_line_find(struct span in, size_t *seen);
+
 #endif

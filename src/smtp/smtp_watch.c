@@ -1,31 +1,19 @@
 #include "smtp/smtp_watch.h"
 
 #include "base/must.h"
-#include "smtp/smtp_cmd.h"
-#include "smtp/smtp_scan.h"
 
-enum await { AWAIT_GREETING, AWAIT_EHLO, AWAIT_STARTTLS, AWAIT_DATA, AWAIT_FINAL, AWAIT_SASL, AWAIT_ANY };
+#define CRLF_LEN 2
 
-void smtp_watch_init(struct smtp_watch *w, bool strip)
-{
-	*w = (struct smtp_watch){ .strip = strip };
-	buf_init(&w->helo, SMTP_DOMAIN_MOST);
-	w->awaits[0] = AWAIT_GREETING;
-	w->await_count = 1;
-}
-
-void smtp_watch_free(struct smtp_watch *w)
-{
-	buf_free(&w->helo);
-}
-
-static enum smtp_watch_found fault(struct smtp_watch *w, struct why *why,
-				   const struct smtp_answer *answer, const char *text)
-{
-	why_set(why, FAULT_PEER, "%s", text);
-	w->answer = answer;
-	return SMTP_WATCH_FAULT;
-}
+enum await {
+	AWAIT_GREETING,
+	AWAIT_EHLO,
+	AWAIT_STARTTLS,
+	AWAIT_DATA,
+	AWAIT_FINAL,
+	AWAIT_SASL,
+	AWAIT_QUIT,
+	AWAIT_ANY,
+};
 
 static void await(struct smtp_watch *w, enum await what)
 {
@@ -46,31 +34,73 @@ static enum await answered(struct smtp_watch *w)
 	return what;
 }
 
-/* The line at the front of `*line`, whose octets stay where they are. As smtp_line_next, but for
- * lines of any kind and length. */
+/* The last command that was passed on. */
+static enum await awaited_last(const struct smtp_watch *w)
+{
+	unsigned last = (w->await_head + w->await_count - 1) % SMTP_WATCH_AWAITS;
+
+	return w->await_count > 0 ? (enum await)w->awaits[last] : AWAIT_ANY;
+}
+
+void smtp_watch_init(struct smtp_watch *w, bool strip, const char *sid)
+{
+	*w = (struct smtp_watch){ .strip = strip, .sid = sid };
+	buf_init(&w->helo, SMTP_DOMAIN_MOST);
+	await(w, AWAIT_GREETING);
+}
+
+void smtp_watch_free(struct smtp_watch *w)
+{
+	buf_free(&w->helo);
+}
+
+bool smtp_watch_idle(const struct smtp_watch *w)
+{
+	return w->part == SMTP_WATCH_COMMAND && w->await_count == 0 && w->reply_lines == 0 &&
+	       !w->transaction;
+}
+
+bool smtp_watch_missed_tls(const struct smtp_watch *w)
+{
+	return w->stripped > 0 && !w->went_on;
+}
+
+static enum smtp_watch_found fault(struct smtp_watch *w, struct why *why,
+				   const struct smtp_answer *answer, const char *text)
+{
+	why_set(why, FAULT_PEER, "%s", text);
+	w->answer = answer;
+	return SMTP_WATCH_FAULT;
+}
+
+/* The client must not take our answer for that to a command before. */
+static enum smtp_watch_found fault_in_turn(struct smtp_watch *w, struct why *why,
+					   const struct smtp_answer *answer, const char *text)
+{
+	return w->await_count > 0 ? SMTP_WATCH_STILL : fault(w, why, answer, text);
+}
+
+/* The line at the front of `*line`, with another limit than that of commands. */
 static enum smtp_line_found frame(struct span *line, size_t most)
 {
-	size_t end = smtp_scan(*line);
+	size_t end = 0;
+	enum smtp_line_found found = smtp_line_find(*line, &end);
 
-	if (end > most - 2)
+	if (end > most - CRLF_LEN)
 		return SMTP_LINE_LONG;
-	if (end == line->len || (end + 1 == line->len && line->at[end] == '\r'))
-		return SMTP_LINE_MORE;
-	if (line->at[end] != '\r' || line->at[end + 1] != '\n')
-		return SMTP_LINE_BARE;
 	*line = span_first(*line, end);
-	return SMTP_LINE_WHOLE;
+	return found;
 }
 
 /* --- what the client says --- */
 
 static bool pass_line(const struct smtp_watch_io *io, struct span line)
 {
-	struct span with_end = span_of(line.at, line.len + 2);
+	struct span whole = span_of(line.at, line.len + CRLF_LEN);
 
-	if (!buf_put(io->server_out, with_end))
+	if (!buf_put(io->server_out, whole))
 		return false;
-	buf_consume(io->client_in, with_end.len);
+	buf_consume(io->client_in, whole.len);
 	return true;
 }
 
@@ -80,22 +110,33 @@ static void hold_for(struct smtp_watch *w, enum await what)
 	w->part = SMTP_WATCH_HOLD;
 }
 
-static void note_helo(struct smtp_watch *w, struct span domain)
+/* What is too long for a domain is not noted. */
+static void hello(struct smtp_watch *w, struct span domain, enum await what)
 {
+	w->transaction = false;
 	buf_free(&w->helo);
-	(void)!buf_put(&w->helo, span_first(domain, SMTP_DOMAIN_MOST));
+	if (domain.len <= SMTP_DOMAIN_MOST)
+		must(buf_put(&w->helo, domain));
+	await(w, what);
+}
+
+static void chunk(struct smtp_watch *w, const struct smtp_cmd *cmd)
+{
+	await(w, cmd->last ? AWAIT_FINAL : AWAIT_ANY);
+	w->chunk_left = cmd->chunk;
+	w->part = SMTP_WATCH_CHUNK;
 }
 
 static void note(struct smtp_watch *w, const struct smtp_cmd *cmd)
 {
+	w->went_on |= cmd->verb != SMTP_EHLO && cmd->verb != SMTP_HELO &&
+		      cmd->verb != SMTP_STARTTLS && cmd->verb != SMTP_QUIT;
 	switch (cmd->verb) {
 	case SMTP_EHLO:
-		note_helo(w, cmd->arg);
-		await(w, AWAIT_EHLO);
+		hello(w, cmd->arg, AWAIT_EHLO);
 		break;
 	case SMTP_HELO:
-		note_helo(w, cmd->arg);
-		await(w, AWAIT_ANY);
+		hello(w, cmd->arg, AWAIT_ANY);
 		break;
 	case SMTP_STARTTLS:
 		hold_for(w, AWAIT_STARTTLS);
@@ -107,11 +148,22 @@ static void note(struct smtp_watch *w, const struct smtp_cmd *cmd)
 		hold_for(w, AWAIT_SASL);
 		break;
 	case SMTP_BDAT:
-		await(w, cmd->last ? AWAIT_FINAL : AWAIT_ANY);
-		w->chunk_left = cmd->chunk;
-		w->part = SMTP_WATCH_CHUNK;
+		chunk(w, cmd);
 		break;
-	default:
+	case SMTP_QUIT:
+		await(w, AWAIT_QUIT);
+		break;
+	case SMTP_MAIL:
+	case SMTP_RSET:
+		w->transaction = cmd->verb == SMTP_MAIL;
+		await(w, AWAIT_ANY);
+		break;
+	case SMTP_RCPT:
+	case SMTP_NOOP:
+	case SMTP_VRFY:
+	case SMTP_EXPN:
+	case SMTP_HELP:
+	case SMTP_UNKNOWN:
 		await(w, AWAIT_ANY);
 		break;
 	}
@@ -120,30 +172,44 @@ static void note(struct smtp_watch *w, const struct smtp_cmd *cmd)
 static enum smtp_watch_found refuse_starttls(struct smtp_watch *w, const struct smtp_watch_io *io,
 					     struct span line)
 {
-	/* Our word must not overtake those of the server. */
-	if (w->await_count > 0 || !smtp_answer_put(io->client_out, &SMTP_SAY_NOT_OFFERED, NULL))
+	if (w->await_count > 0 || buf_space(io->client_out) < SMTP_LINE_MOST)
 		return SMTP_WATCH_STILL;
-	buf_consume(io->client_in, line.len + 2);
+	if (!w->mute)
+		must(smtp_answer_put(io->client_out, &SMTP_SAY_NOT_OFFERED, w->sid));
+	buf_consume(io->client_in, line.len + CRLF_LEN);
 	return SMTP_WATCH_MOVED;
+}
+
+/* The command as a server may read it: some skip blanks before the verb, some take a TAB, VT or FF for a
+ * blank. What they would act on must not be something else to us. `text` keeps the words of `cmd`. */
+static void read_cmd(struct span line, char text[SMTP_LINE_MOST], struct smtp_cmd *cmd)
+{
+	size_t len = line.len < SMTP_LINE_MOST ? line.len : SMTP_LINE_MOST;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = line.at[i] == '\t' || line.at[i] == '\v' || line.at[i] == '\f' ? ' ' : line.at[i];
+	/* Well formed or not is for the server to say. */
+	(void)smtp_cmd_read(span_trim(span_of(text, len)), cmd);
 }
 
 static enum smtp_watch_found pass_command(struct smtp_watch *w, const struct smtp_watch_io *io,
 					  struct span line, struct why *why)
 {
+	char text[SMTP_LINE_MOST];
 	struct smtp_cmd cmd;
 
-	(void)smtp_cmd_read(line, &cmd);
+	read_cmd(line, text, &cmd);
 	if (cmd.verb == SMTP_BDAT && cmd.chunk == UINT64_MAX)
-		return fault(w, why, &SMTP_SAY_BAD_SYNTAX, "a BDAT command whose size can't be read");
+		return fault_in_turn(w, why, &SMTP_SAY_BAD_SYNTAX,
+				     "a BDAT command whose size can't be read");
 	if (cmd.verb == SMTP_STARTTLS && w->strip)
 		return refuse_starttls(w, io, line);
-	if (cmd.verb == SMTP_STARTTLS && buf_used(io->client_in) > line.len + 2)
-		return fault(w, why, &SMTP_SAY_TLS_DIRTY, "bytes came in the clear after STARTTLS");
-	if (buf_space(io->server_out) < line.len + 2)
+	if (cmd.verb == SMTP_STARTTLS && buf_used(io->client_in) > line.len + CRLF_LEN)
+		return fault_in_turn(w, why, &SMTP_SAY_TLS_DIRTY,
+				     "bytes came in the clear after STARTTLS");
+	if (!pass_line(io, line))
 		return SMTP_WATCH_STILL;
 	note(w, &cmd);
-	w->commands++;
-	must(pass_line(io, line));
 	return SMTP_WATCH_MOVED;
 }
 
@@ -151,18 +217,18 @@ static enum smtp_watch_found client_command(struct smtp_watch *w, const struct s
 					    struct why *why)
 {
 	struct span line = buf_peek(io->client_in);
-	bool auth = span_starts_nocase(line, SPAN("AUTH "));
+	bool auth = span_starts_nocase(span_trim(line), SPAN("AUTH"));
 
-	/* What comes before the greeting waits for it. */
-	if (w->await_count == SMTP_WATCH_AWAITS || !w->greeted)
+	if (w->await_count == SMTP_WATCH_AWAITS)
 		return SMTP_WATCH_STILL;
 	switch (frame(&line, auth ? SMTP_WATCH_AUTH_MOST : SMTP_LINE_MOST)) {
 	case SMTP_LINE_MORE:
 		return SMTP_WATCH_STILL;
 	case SMTP_LINE_LONG:
-		return fault(w, why, &SMTP_SAY_LONG, "a command line that is too long");
+		return fault_in_turn(w, why, &SMTP_SAY_LONG, "a command line that is too long");
 	case SMTP_LINE_BARE:
-		return fault(w, why, &SMTP_SAY_BARE, "a command with a bare CR or LF, or a NUL");
+		return fault_in_turn(w, why, &SMTP_SAY_BARE,
+				     "a command with a bare CR or LF, or a NUL");
 	case SMTP_LINE_WHOLE:
 		break;
 	}
@@ -198,15 +264,31 @@ static enum smtp_watch_found client_body(struct smtp_watch *w, const struct smtp
 	struct span content;
 	size_t taken = smtp_data_read(&w->body, raw, &content);
 
-	if (w->body.faulty)
-		return fault(w, why, &SMTP_SAY_BAD_BODY, "a bare CR or LF, or a NUL, in the message");
 	if (taken == 0)
 		return SMTP_WATCH_STILL;
+	if (w->body.faulty) {
+		buf_consume(io->client_in, taken);
+		w->part = SMTP_WATCH_DISCARD;
+		why_set(why, FAULT_PEER, "a bare CR or LF, or a NUL, in the message");
+		return SMTP_WATCH_SPOILT;
+	}
 	must(buf_put(io->server_out, span_first(raw, taken)));
 	buf_consume(io->client_in, taken);
 	if (w->body.done)
 		w->part = SMTP_WATCH_COMMAND;
 	return SMTP_WATCH_MOVED;
+}
+
+static enum smtp_watch_found client_discard(struct smtp_watch *w, const struct smtp_watch_io *io,
+					    struct why *why)
+{
+	struct span content;
+	size_t taken = smtp_data_read(&w->body, buf_peek(io->client_in), &content);
+
+	if (w->body.done)
+		return fault(w, why, &SMTP_SAY_BAD_BODY, "a bare CR or LF, or a NUL, in the message");
+	buf_consume(io->client_in, taken);
+	return taken > 0 ? SMTP_WATCH_MOVED : SMTP_WATCH_STILL;
 }
 
 static enum smtp_watch_found client_chunk(struct smtp_watch *w, const struct smtp_watch_io *io)
@@ -225,15 +307,13 @@ static enum smtp_watch_found client_chunk(struct smtp_watch *w, const struct smt
 }
 
 /* While STARTTLS is with the server nothing may come: it would be read as if it had come
- * through TLS. */
+ * through TLS. Our answer is that to STARTTLS itself. */
 static enum smtp_watch_found client_holds(struct smtp_watch *w, const struct smtp_watch_io *io,
 					  struct why *why)
 {
-	bool tls = w->await_count > 0 &&
-		   w->awaits[(w->await_head + w->await_count - 1) % SMTP_WATCH_AWAITS] ==
-			   AWAIT_STARTTLS;
+	bool tls = awaited_last(w) == AWAIT_STARTTLS;
 
-	if (tls && buf_used(io->client_in) > 0)
+	if (tls && w->await_count == 1 && buf_used(io->client_in) > 0)
 		return fault(w, why, &SMTP_SAY_TLS_DIRTY, "bytes came in the clear after STARTTLS");
 	return SMTP_WATCH_STILL;
 }
@@ -250,6 +330,8 @@ enum smtp_watch_found smtp_watch_client(struct smtp_watch *w, const struct smtp_
 		return client_sasl(w, io, why);
 	case SMTP_WATCH_BODY:
 		return client_body(w, io, why);
+	case SMTP_WATCH_DISCARD:
+		return client_discard(w, io, why);
 	case SMTP_WATCH_CHUNK:
 		return client_chunk(w, io);
 	}
@@ -270,56 +352,60 @@ static bool read_line(struct span line, int *code, bool *last)
 	return *last || line.at[3] == '-';
 }
 
+static bool is_2xx(int code)
+{
+	return code >= 200 && code <= 299;
+}
+
+/* A line of an EHLO reply, but the first: does it offer STARTTLS? As clients may read it, blanks and
+ * parameters or not. */
 static bool is_starttls(struct span line)
 {
-	struct span rest = span_from(line, 4);
+	struct span keyword = span_trim(span_from(line, 4));
+	size_t end = 0;
 
-	return span_eq_nocase(span_cut(&rest, ' '), SPAN("STARTTLS"));
+	while (end < keyword.len && keyword.at[end] != ' ' && keyword.at[end] != '\t' &&
+	       keyword.at[end] != '\r')
+		end++;
+	return span_eq_nocase(span_first(keyword, end), SPAN("STARTTLS"));
 }
 
-/* Puts the lines of `reply` but those that offer STARTTLS. What is then the last line must say so. */
+static unsigned offers_of_tls(struct span reply)
+{
+	unsigned found = 0;
+
+	span_cut(&reply, '\n');
+	while (reply.len > 0)
+		found += is_starttls(span_cut(&reply, '\n'));
+	return found;
+}
+
+/* Puts the lines of `reply` but those that offer STARTTLS. What is then the last line must say so;
+ * nothing else is touched. */
 static void put_without_starttls(struct smtp_watch *w, struct buf *out, struct span reply)
 {
-	struct span kept[SMTP_REPLY_LINES];
-	unsigned count = 0;
+	unsigned left = offers_of_tls(reply);
+	struct span line, next = span_cut(&reply, '\n');
 
-	while (reply.len > 0) {
-		struct span line = span_cut(&reply, '\n');
-
-		if (count > 0 && is_starttls(span_first(line, line.len - 1))) {
-			w->stripped++;
+	w->stripped += left;
+	while (next.len > 0) {
+		line = next;
+		do {
+			next = span_cut(&reply, '\n');
+		} while (next.len > 0 && is_starttls(next));
+		if (next.len > 0 || line.len <= 3 || line.at[3] != '-') {
+			must(buf_put(out, span_of(line.at, line.len + 1)));
 			continue;
 		}
-		kept[count++] = line;
+		must(buf_put(out, span_first(line, 3)) && buf_put(out, SPAN(" ")));
+		must(buf_put(out, span_of(line.at + 4, line.len + 1 - 4)));
 	}
-	for (unsigned i = 0; i < count; i++) {
-		struct span text = span_from(kept[i], 3);
-		bool last = i + 1 == count;
-
-		must(buf_put(out, span_first(kept[i], 3)));
-		must(buf_put(out, last ? SPAN(" ") : SPAN("-")));
-		must(buf_put(out, span_from(text, text.len > 1 ? 1 : 0)));
-		must(buf_put(out, SPAN("\n")));
-	}
-}
-
-static bool offers_tls(struct span reply)
-{
-	bool first = true, found = false;
-
-	while (reply.len > 0) {
-		struct span line = span_cut(&reply, '\n');
-
-		found |= !first && is_starttls(span_first(line, line.len - 1));
-		first = false;
-	}
-	return found;
 }
 
 static void put_reply(struct smtp_watch *w, const struct smtp_watch_io *io, enum await what)
 {
 	struct span reply = span_first(buf_peek(io->server_in), w->reply_at);
-	bool offers = what == AWAIT_EHLO && w->reply_code == 250 && offers_tls(reply);
+	bool offers = what == AWAIT_EHLO && is_2xx(w->reply_code) && offers_of_tls(reply) > 0;
 
 	w->offered_tls |= offers;
 	if (offers && w->strip)
@@ -329,23 +415,15 @@ static void put_reply(struct smtp_watch *w, const struct smtp_watch_io *io, enum
 	buf_consume(io->server_in, w->reply_at);
 	w->reply_at = 0;
 	w->reply_lines = 0;
-	w->reply_code = 0;
 }
 
-static enum smtp_watch_found after_reply(struct smtp_watch *w, const struct smtp_watch_io *io,
-					 enum await what, int code, struct why *why)
+static enum smtp_watch_found after_reply(struct smtp_watch *w, enum await what, int code)
 {
 	switch (what) {
-	case AWAIT_GREETING:
-		w->greeted = true;
-		break;
 	case AWAIT_STARTTLS:
 		w->part = SMTP_WATCH_COMMAND;
-		if (code != 220)
-			break;
-		if (buf_used(io->server_in) > 0)
-			return fault(w, why, NULL, "bytes came in the clear after 220 to STARTTLS");
-		return SMTP_WATCH_TLS;
+		w->refused_tls = code != 220;
+		return code == 220 ? SMTP_WATCH_TLS : SMTP_WATCH_MOVED;
 	case AWAIT_DATA:
 		w->part = SMTP_WATCH_COMMAND;
 		if (code != 354)
@@ -358,33 +436,60 @@ static enum smtp_watch_found after_reply(struct smtp_watch *w, const struct smtp
 		w->part = code == 334 ? SMTP_WATCH_SASL : SMTP_WATCH_COMMAND;
 		break;
 	case AWAIT_FINAL:
-		w->messages += code >= 200 && code <= 299;
+		w->messages += is_2xx(code);
+		w->transaction = false;
 		break;
-	case AWAIT_EHLO:
+	case AWAIT_QUIT:
+		w->quit = true;
+		break;
 	case AWAIT_ANY:
+		/* AUTH by another name: X-EXPS. */
+		if (code == 334 && w->part == SMTP_WATCH_COMMAND && w->await_count == 0)
+			w->part = SMTP_WATCH_SASL;
+		break;
+	case AWAIT_GREETING:
+	case AWAIT_EHLO:
 		break;
 	}
 	return SMTP_WATCH_MOVED;
+}
+
+/* 220 to STARTTLS must be the last that was said in clear, on either side. It does not reach the
+ * client otherwise. */
+static bool is_clean(const struct smtp_watch *w, const struct smtp_watch_io *io)
+{
+	return buf_used(io->server_in) == w->reply_at && buf_used(io->client_in) == 0;
+}
+
+static enum smtp_watch_found take_reply(struct smtp_watch *w, const struct smtp_watch_io *io,
+					struct why *why)
+{
+	enum await what = answered(w);
+
+	if (what == AWAIT_STARTTLS && w->reply_code == 220 && !is_clean(w, io))
+		return fault(w, why, &SMTP_SAY_TLS_DIRTY, "bytes came in the clear after 220 to STARTTLS");
+	put_reply(w, io, what);
+	return after_reply(w, what, w->reply_code);
+}
+
+static enum smtp_watch_found unreadable(struct smtp_watch *w, struct why *why)
+{
+	return fault(w, why, &SMTP_SAY_LOST_SESSION, "the server's reply can't be read");
 }
 
 /* A line of the reply is there; the reply is passed on as a whole. */
 static enum smtp_watch_found take_line(struct smtp_watch *w, const struct smtp_watch_io *io,
 				       struct span line, struct why *why)
 {
-	enum await what;
 	bool last;
 	int code;
 
 	if (!read_line(line, &code, &last) || (w->reply_lines > 0 && code != w->reply_code) ||
 	    ++w->reply_lines > SMTP_REPLY_LINES || w->reply_at + line.len > SMTP_REPLY_MOST)
-		return fault(w, why, &SMTP_SAY_LOST_SESSION, "the server's reply can't be read");
+		return unreadable(w, why);
 	w->reply_code = code;
-	w->reply_at += line.len + 2;
-	if (!last)
-		return SMTP_WATCH_MOVED;
-	what = answered(w);
-	put_reply(w, io, what);
-	return after_reply(w, io, what, code, why);
+	w->reply_at += line.len + CRLF_LEN;
+	return last ? take_reply(w, io, why) : SMTP_WATCH_MOVED;
 }
 
 enum smtp_watch_found smtp_watch_server(struct smtp_watch *w, const struct smtp_watch_io *io,
@@ -393,7 +498,6 @@ enum smtp_watch_found smtp_watch_server(struct smtp_watch *w, const struct smtp_
 	/* The lines of the reply that have been seen stay where they are until it is whole. */
 	struct span line = span_from(buf_peek(io->server_in), w->reply_at);
 
-	/* Room for the longest reply, before a line of it is looked at. */
 	if (buf_space(io->client_out) < SMTP_WATCH_ROOM)
 		return SMTP_WATCH_STILL;
 	switch (frame(&line, SMTP_LINE_MOST)) {
@@ -401,7 +505,7 @@ enum smtp_watch_found smtp_watch_server(struct smtp_watch *w, const struct smtp_
 		return SMTP_WATCH_STILL;
 	case SMTP_LINE_LONG:
 	case SMTP_LINE_BARE:
-		return fault(w, why, &SMTP_SAY_LOST_SESSION, "the server's reply can't be read");
+		return unreadable(w, why);
 	case SMTP_LINE_WHOLE:
 		break;
 	}

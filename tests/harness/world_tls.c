@@ -1,6 +1,7 @@
 #include "harness/world_tls.h"
 
 #include "base/must.h"
+#include "tls/tls_roots.h"
 #include "unit/test_pki.h"
 
 #include <stdio.h>
@@ -91,6 +92,13 @@ void world_tls_files(struct conf_source *source)
 	conf_source_put(source, "ca.pem", span_str(issuer_of(BY_CA)->cert_pem));
 	put_pair(source, "gw");
 	put_pair(source, "two");
+}
+
+void world_tls_prepare(void)
+{
+	tls_roots_load();
+	for (size_t i = 0; i < KINDS; i++)
+		must(pki_of(kinds[i].name) != NULL);
 }
 
 static bool profile_of(const char *name, struct tls_profile *p)

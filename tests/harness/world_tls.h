@@ -18,6 +18,9 @@
  * (two.example). */
 void world_tls_files(struct conf_source *source);
 
+/* Makes them all now, and reads the system's roots: for a process that forks many. */
+void world_tls_prepare(void);
+
 /* `profile`: "" (as `intermediate`), "tls12" (that alone), "old" (1.0 and 1.1), "aes128" (no stronger
  * cipher). NULL where there is no such name. */
 struct tls_server *world_tls_server(const char *cert, const char *profile);

@@ -33,14 +33,14 @@ def gateway(pki, tmp_path):
     top = ("hostname", "user", "edges", "drain_timeout", "ticket_rotation", "log",
            "certificates", "tls_profiles", "upstreams", "services")
 
-    def make(up, mx=None, start=True, host="127.0.0.1", **settings):
+    def make(up, mx=None, start=True, host="127.0.0.1", files=None, **settings):
         of_top = {k: settings.pop(k) for k in top if k in settings}
         config = base_config(pki, up, host, **settings)
         config = merged(config, of_top)
         config["services"]["mx"] = merged(config["services"]["mx"], mx or {})
         folder = tmp_path / f"gw{len(made)}"
         folder.mkdir()
-        made.append(Gateway(config, folder))
+        made.append(Gateway(config, folder, files))
         return made[-1].start() if start else made[-1]
     yield make
     for one in made:

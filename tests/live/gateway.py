@@ -1,4 +1,5 @@
 """The program under test: its configuration, its processes, its log."""
+import fcntl
 import json
 import os
 import resource
@@ -80,7 +81,9 @@ def memory(pid, field="VmRSS"):
 
 
 class Gateway:
-    def __init__(self, config, folder):
+    def __init__(self, config, folder, files=None):
+        """`files`: how many descriptors its processes may have."""
+        self.files = files
         self.folder = Path(folder)
         self.file = self.folder / "gw.yaml"
         self.config = config
@@ -95,9 +98,11 @@ class Gateway:
         self.file.write_text(config if isinstance(config, str) else yaml(config))
 
     def start(self):
+        self.lines.clear()
         self.process = subprocess.Popen(
             [BINARY, "run", "-c", str(self.file)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=self.limits)
+        fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)  # lines of a burst wait here
         self.reader = threading.Thread(target=self.read_log, daemon=True)
         self.reader.start()
         if not self.wait_log(event="ready"):
@@ -105,9 +110,9 @@ class Gateway:
             raise AssertionError("not ready:\n" + self.transcript())
         return self
 
-    @staticmethod
-    def limits():
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    def limits(self):
+        if self.files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     # the log
 
@@ -232,7 +237,7 @@ def base_config(pki, upstream, host="127.0.0.1", **upstream_settings):
         "log": {"format": "json"},
         "certificates": {"gw": {"chain": cert.chain, "key": cert.key}},
         "upstreams": {"backend": {
-            "hosts": [getattr(h, "addr", h) for h in hosts], "tls": "none",
+            "hosts": [getattr(h, "addr", h) for h in hosts], "tls": "none", "pool": 0,
             **upstream_settings}},
         "services": {"mx": {
             "listen": [f"{host}:{free_port()}"],

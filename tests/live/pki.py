@@ -141,9 +141,9 @@ class PKI:
 BAD_CERTS = {
     "expired": r"expired",
     "not yet valid": r"not yet valid",
-    "wrong name": r"certificate is for .*, not for|(?i:hostname|no name)",
-    "name in CN alone": r"certificate is for .*, not for|(?i:hostname|no name)",
-    "wildcard over two labels": r"certificate is for .*, not for|(?i:hostname|no name)",
+    "wrong name": r"certificate is for .*, not for|(?i:hostname|no DNS name)",
+    "name in CN alone": r"certificate is for .*, not for|(?i:hostname|no DNS name)",
+    "wildcard over two labels": r"certificate is for .*, not for|(?i:hostname|no DNS name)",
     "for clients only": r"(?i)purpose|usage",
     "self-signed": r"(?i)self.signed",
     "unknown CA": r"(?i)issuer|unable to get|trust",

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway import base_config, merged, sallyport, yaml
-from pki import GW, MX, key_pem, make, new_key, pem
+from pki import GW, key_pem, make, pem
 
 PLACE = r"gw\.yaml:\d+:\d+: "
 

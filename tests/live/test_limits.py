@@ -1,13 +1,13 @@
 """FAULTS 12, 24, 25 and the ceilings of a service."""
-import re
-import resource
+import os
+import signal
 import statistics
 import time
 
 import pytest
 
-from gateway import sanitized, wait_until
-from peer import message
+from gateway import wait_until
+from peer import Client, any_context, message
 from upstream import CAPS
 
 
@@ -33,7 +33,7 @@ def test_FAULTS_24_declared_size(upstream, gateway):
 def test_FAULTS_24_real_size(upstream, gateway, how):
     up = upstream()
     gw = gateway(up, mx={"max_message_size": "10k"})
-    with gw.connect() as c:
+    with gw.connect(timeout=5) as c:
         c.hello()
         c.envelope()
         big = body_of(2000000)
@@ -106,7 +106,8 @@ def test_connection_limits(upstream, gateway, setting, tag):
         reply = c.reply()
         assert reply.code == 421 and tag in reply.raw
         assert c.at_end()
-        assert gw.session(c)["outcome"] == "limit"
+        [line] = gw.wait_log(event="session-refused", client=c.name)
+        assert line["outcome"] == "limit"
     if setting == "max_connections_per_address":
         with gw.connect(source="127.0.0.9") as c:
             assert c.reply().code == 220
@@ -122,7 +123,6 @@ def test_connection_limits(upstream, gateway, setting, tag):
 
 
 def test_connection_limit_on_the_tls_port_is_a_plain_close(upstream, gateway):
-    from peer import Client, any_context
     gw = gateway(upstream(), mx={"max_connections": 1})
     with gw.connect_tls(any_context()) as first:
         first.reply()
@@ -132,8 +132,6 @@ def test_connection_limit_on_the_tls_port_is_a_plain_close(upstream, gateway):
 
 
 def test_no_count_outlives_its_process(upstream, gateway):
-    import os
-    import signal
     gw = gateway(upstream(), mx={"max_connections": 3})
     held = [gw.connect() for _ in range(3)]
     for c in held:
@@ -153,30 +151,26 @@ def test_no_count_outlives_its_process(upstream, gateway):
 def test_FAULTS_25_no_descriptors_left(upstream, gateway):
     """The edge waits, tells who it can, and is well again by itself."""
     up = upstream()
-    gw = gateway(up, mx={"max_connections_per_address": 500})
+    gw = gateway(up, files=40)
     with gw.connect() as c:
         c.hello()
         c.quit()
-    [edge] = gw.edges()
-    import os
-    limit = len(os.listdir(f"/proc/{edge}/fd")) + 20
-    resource.prlimit(edge, resource.RLIMIT_NOFILE, (limit, limit))
-    many = [gw.connect() for _ in range(60)]
-    held = 0
+    edges = gw.edges()
+    many = [gw.connect() for _ in range(80)]
+    held = []
     for c in many:
-        c.sock.settimeout(0.5)
+        c.sock.settimeout(0.05)
         try:
             reply = c.reply()
             assert reply.code in (220, 421), reply.raw
-            held += reply.code == 220
+            held += [c] if reply.code == 220 else []
         except (TimeoutError, ConnectionError, AssertionError):
             pass
         c.sock.settimeout(15)
-    assert held >= 5
-    answered = many[0].cmd("EHLO client.example").code  # cached, or a connection that can't be had
-    assert answered in (250, 421)
-    if answered == 250:
-        assert many[0].cmd("MAIL FROM:<a@client.example>").code in (250, 451)
+    assert 5 <= len(held) < 40
+    assert held[0].cmd("EHLO client.example").code == 250  # known
+    assert held[0].cmd("MAIL FROM:<a@client.example>").code in (250, 451)
+    held[0].cmd("NOOP", 250)
     for c in many:
         c.close()
 
@@ -189,7 +183,7 @@ def test_FAULTS_25_no_descriptors_left(upstream, gateway):
         except (OSError, AssertionError):
             return False
     assert wait_until(serves, 15, 0.1)
-    assert gw.edges() == [edge]
+    assert gw.edges() == edges
 
 
 def test_FAULTS_12_a_thousand_slow_clients(upstream, gateway):
@@ -224,8 +218,7 @@ def test_FAULTS_12_a_thousand_slow_clients(upstream, gateway):
     assert statistics.median(times) < 1
     assert max(times) < 5
     assert len(up.connections) <= known + 20 + 2
-    if not sanitized():
-        assert wait_until(lambda: len(gw.log(event="session-end")) >= 1000, 20)
+    assert wait_until(lambda: len(gw.log(event="session-end")) >= 1000, 20)
 
 
 def test_MC_10_an_idle_client_costs_no_upstream_connection(upstream, gateway):

@@ -5,7 +5,6 @@ import pytest
 
 from gateway import wait_until
 from peer import Client, any_context, message
-from pki import MX
 from ports import free_port
 
 

@@ -5,9 +5,11 @@ import time
 
 import pytest
 
-from gateway import memory
+from gateway import memory, sanitized
 from peer import any_context, message
 from pki import MX
+
+pytestmark = pytest.mark.skipif(sanitized(), reason="ASan holds on to what was freed")
 
 MB = 1 << 20
 LINE = b"0123456789" * 9 + b"01234567\r\n"
@@ -87,7 +89,7 @@ def test_back_pressure_from_the_upstream(upstream, gateway):
 
 def test_a_slow_upstream_harms_no_other_session(upstream, gateway):
     go = threading.Event()
-    up = upstream(body=lambda conn, seen: seen > 100000 and go.wait(20), patience=60)
+    up = upstream(body=lambda conn, seen: None if seen < 100000 or go.wait(20) else None, patience=60)
     gw = gateway(up)
     with gw.connect() as stuck, gw.connect() as c:
         stuck.hello()
@@ -95,7 +97,7 @@ def test_a_slow_upstream_harms_no_other_session(upstream, gateway):
         stuck.cmd("DATA", 354)
         stuck.sock.settimeout(0.3)
         try:
-            while True:
+            for _ in range(400):
                 stuck.sock.send(PIECE)
         except TimeoutError:
             pass

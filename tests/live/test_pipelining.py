@@ -148,3 +148,21 @@ def test_a_group_cut_at_every_octet(plain):
             assert [c.reply().code for _ in range(7)] == [250] * 4 + [354, 250, 250]
         c.quit()
     assert [m.content for m in up.messages[before:]] == [message()] * len(range(1, len(raw), 7))
+
+
+@pytest.mark.parametrize("bad", [b"a\rb\r\n", b"x" * 12000], ids=["bare CR", "too big"])
+def test_each_command_of_a_group_has_its_answer_though_the_chunk_is_ours_to_refuse(
+        upstream, gateway, bad):
+    """The leg is dropped while the answers to MAIL, RCPT and the first chunk are still under way:
+    the client must get one for each all the same, or it reads each later one for another command."""
+    up = upstream(mail=[late(0.1, "250 2.1.0 slow")])
+    gw = gateway(up, mx={"max_message_size": "10k"})
+    with gw.connect(timeout=5) as c:
+        c.hello()
+        c.send(b"MAIL FROM:<a@client.example>\r\nRCPT TO:<b@dest.example>\r\n"
+               b"BDAT 3\r\na\r\nBDAT %d LAST\r\n" % len(bad) + bad + b"NOOP\r\n")
+        codes = [c.reply().code for _ in range(5)]
+        assert codes[3] in (550, 552) and codes[4] == 250, codes
+        c.envelope()
+        assert c.data(message()).code == 250
+    assert [m.content for m in up.seen] == [message()]

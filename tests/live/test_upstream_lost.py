@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gateway import memory
+from gateway import memory, sanitized
 from peer import message, stuff
 from ports import deaf, free_port
 from upstream import after, drip, endless, fin, hang, late, rst, then
@@ -266,7 +266,7 @@ def test_FAULTS_10_endless_reply_costs_no_memory(upstream, gateway):
             assert reply.code in (451, 421)
             if reply.code == 421:
                 break
-        assert memory(edge) - before < 8 << 20
+        assert sanitized() or memory(edge) - before < 8 << 20
 
 
 @pytest.mark.parametrize("step", ["greeting", "ehlo"])

@@ -12,11 +12,12 @@
 #define FAILURES_MOST 20
 
 #define TIMES "timeout_connect: 10s, timeout_greeting: 20s, timeout_command: 30s, timeout_data: 40s, timeout_final: 60s"
-#define WORLD(tls, rest) \
+#define WORLD(tls, rest) WORLD_WITH(tls, "", rest)
+#define WORLD_WITH(tls, more, rest) \
 	"hostname: gw.example\n" \
 	"certificates: { gw: { chain: gw.pem, key: gw.key } }\n" \
 	"upstreams:\n  u: { hosts: [ '192.0.2.1:25', '192.0.2.2:25' ], tls: " tls \
-	", ca: ca.pem, names: [ mx.example ], " TIMES " }\n" \
+	", ca: ca.pem, names: [ mx.example ], " TIMES more " }\n" \
 	"services:\n  s:\n    listen: '127.0.0.1:25'\n    listen_tls: '127.0.0.1:465'\n" \
 	"    upstream: u\n    timeout_command: 50s\n    timeout_data: 30s\n    timeout_session: 10m\n" rest
 
@@ -28,6 +29,7 @@ const struct sim_plan sim_plans[] = {
 	{ "encrypt", WORLD("encrypt", ""), true, false, false, 1000000, 1000 },
 	{ "verify", WORLD("verify", "    client_tls: encrypt\n"), true, true, true, 1000000, 1000 },
 	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000 },
+	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000 },
 };
 const unsigned sim_plan_count = sizeof(sim_plans) / sizeof(sim_plans[0]);
 

@@ -4,6 +4,7 @@
 #include "talk_play.h"
 
 #include "base/must.h"
+#include "harness/world_tls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 #define TALKS_MOST 1024
 /* Under TLS an octet is like the next one; handshakes take their time. */
-#define CUTS_IN_TLS 40
+#define CUTS_IN_TLS 24
 #define CUTS_WHEN_SPARSE 60
 #define SPARSE_PIECE 89
 
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
 		if (c == '?')
 			return 2;
 	}
+	world_tls_prepare();
 	count = list(argv + optind, argc - optind, paths);
 	for (size_t i = 0; i < count; i++) {
 		bad += !play_apart(paths[i]);

@@ -14,6 +14,7 @@ struct reader {
 	unsigned line;
 	char global[TALK_YAML_MOST / 4], upstream[TALK_YAML_MOST / 4], service[TALK_YAML_MOST / 4];
 	bool hosts;
+	bool pool;
 	char *why;
 	size_t size;
 };
@@ -97,6 +98,7 @@ static bool put_setting(struct reader *r, char *to, struct span line, const char
 static bool put_upstream(struct reader *r, struct span line)
 {
 	r->hosts |= span_starts_nocase(line, SPAN("hosts:"));
+	r->pool |= span_starts_nocase(line, SPAN("pool:"));
 	return put_setting(r, r->upstream, line, "    ");
 }
 
@@ -407,14 +409,15 @@ static void write_yaml(struct reader *r)
 		 "%s"
 		 "upstreams:\n"
 		 "  up:\n"
-		 "%s%s"
+		 "%s%s%s"
 		 "services:\n"
 		 "  mx:\n"
 		 "    listen: 192.0.2.250:25\n"
 		 "    listen_tls: 192.0.2.250:465\n"
 		 "    upstream: up\n"
 		 "%s",
-		 r->global, r->hosts ? "" : "    hosts: \"192.0.2.1:25\"\n", r->upstream, r->service);
+		 r->global, r->hosts ? "" : "    hosts: \"192.0.2.1:25\"\n",
+		 r->pool ? "" : "    pool: 0\n", r->upstream, r->service);
 	r->talk->yaml = yaml;
 }
 

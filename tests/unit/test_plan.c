@@ -348,8 +348,9 @@ static void test_plan_services(void **state)
 static void test_plan_label(void **state)
 {
 	const struct tls_profile *base = tls_profile_builtin("intermediate");
-	struct tls_profile others[5];
-	struct conf_service s = { .name = (char *)"mx", .client_tls = CONF_CLIENT_TLS_MAY };
+	struct tls_profile others[6];
+	char *mx = (char *)"mx", *out = (char *)"out";
+	struct plan_server s = { .section = "services", .name = &mx, .client_tls = CONF_CLIENT_TLS_MAY };
 	char label[PLAN_LABEL_MOST], other[PLAN_LABEL_MOST];
 
 	(void)state;
@@ -360,19 +361,25 @@ static void test_plan_label(void **state)
 	others[2].groups[0] = '\0';
 	others[3].ciphersuites[0] = '\0';
 	others[4].need_ems = !base->need_ems;
-	plan_service_label(&s, base, label);
+	others[5].pfs_required = !base->pfs_required;
+	plan_server_label(&s, base, label);
 	for (size_t i = 0; i < ROWS(others); i++) {
-		plan_service_label(&s, &others[i], other);
+		plan_server_label(&s, &others[i], other);
 		assert_string_not_equal(label, other);
 	}
 	s.client_tls = CONF_CLIENT_TLS_ENCRYPT;
-	plan_service_label(&s, base, other);
+	plan_server_label(&s, base, other);
 	assert_string_not_equal(label, other);
-	s = (struct conf_service){ .name = (char *)"out", .client_tls = CONF_CLIENT_TLS_MAY };
-	plan_service_label(&s, base, other);
+	s.client_tls = CONF_CLIENT_TLS_MAY;
+	s.name = &out;
+	plan_server_label(&s, base, other);
 	assert_string_not_equal(label, other);
-	s.name = (char *)"mx";
-	plan_service_label(&s, base, other);
+	s.name = &mx;
+	s.section = "actions";
+	plan_server_label(&s, base, other);
+	assert_string_not_equal(label, other);
+	s.section = "services";
+	plan_server_label(&s, base, other);
 	assert_string_equal(label, other); /* the next generation, unchanged */
 }
 

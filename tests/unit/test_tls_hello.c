@@ -184,6 +184,50 @@ static void test_what_a_server_says(void **state)
 	}
 }
 
+static void test_bodies_that_make_no_sense(void **state)
+{
+	/* After version and random. */
+	static const struct {
+		const char *name;
+		struct span body;
+		enum tls_hello_found client, server;
+	} rows[] = {
+		{ "one suite", SPAN("\x00\x00\x02\x13\x01\x01\x00"), TLS_HELLO_WHOLE, TLS_HELLO_NOT },
+		{ "a suite and a half", SPAN("\x00\x00\x03\x13\x01\xc0\x01\x00"), TLS_HELLO_NOT,
+		  TLS_HELLO_NOT },
+		{ "no compression, not even none", SPAN("\x00\x00\x02\x13\x01\x00"), TLS_HELLO_NOT,
+		  TLS_HELLO_NOT },
+		{ "no extensions and more", SPAN("\x00\x00\x02\x13\x01\x01\x00\x00\x00\x00"),
+		  TLS_HELLO_NOT, TLS_HELLO_NOT },
+		{ "a server's", SPAN("\x00\x13\x01\x00\x00\x00"), TLS_HELLO_NOT, TLS_HELLO_WHOLE },
+		{ "a server's and more", SPAN("\x00\x13\x01\x00\x00\x00\x00"), TLS_HELLO_NOT,
+		  TLS_HELLO_NOT },
+		{ "a session id too long", SPAN("\x21" "0123456789abcdef0123456789abcdef0\x00\x02\x13\x01"
+		  "\x01\x00"), TLS_HELLO_NOT, TLS_HELLO_NOT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		for (int client = 0; client < 2; client++) {
+			struct buf message, b;
+			struct tls_hello h;
+
+			buf_init(&message, 1000);
+			buf_init(&b, 1000);
+			put_number(&message, client ? 1 : 2, 1);
+			put_number(&message, 34 + rows[i].body.len, 3);
+			must(buf_put(&message, SPAN("\x03\x03" "0123456789abcdef0123456789abcdef")));
+			must(buf_put(&message, rows[i].body));
+			put_records(&b, buf_peek(&message), 16384);
+			want_number(rows[i].name, client ? "client" : "server",
+				    look(buf_peek(&b), client, &h),
+				    client ? rows[i].client : rows[i].server);
+			buf_free(&message);
+			buf_free(&b);
+		}
+	}
+}
+
 static void test_extensions_that_make_no_sense(void **state)
 {
 	static const struct {
@@ -513,6 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_client_says),
 		cmocka_unit_test(test_what_a_server_says),
+		cmocka_unit_test(test_bodies_that_make_no_sense),
 		cmocka_unit_test(test_extensions_that_make_no_sense),
 		cmocka_unit_test(test_WG_13_what_is_not_tls),
 		cmocka_unit_test(test_bodies_that_end_early),

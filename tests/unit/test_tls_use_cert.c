@@ -167,6 +167,32 @@ static void test_law_7_no_resumption_across_upstreams(void **state)
 	tls_cert_free(own);
 }
 
+/* Nor where a client would rather have a key of the kind that the server's own has. */
+static void test_WG_6_no_other_certificate_is_served(void **state)
+{
+	struct test_pki *rsa = test_pki_make(&(struct test_pki_spec){ .cn = HOST, .names = "DNS:" HOST,
+		.key = TEST_PKI_RSA }, world);
+	struct tls_profile profile = tls_pair_versions(TLS_1_2, TLS_1_2);
+	struct tls_cert *own = tls_pair_cert(rsa);
+	struct tls_server *server = make_server(own);
+	struct tls_client *client;
+	struct tls_pair p;
+
+	(void)state;
+	strcpy(profile.ciphers, "ECDHE-RSA-AES128-GCM-SHA256");
+	client = tls_pair_client(&profile, world);
+	assert_false(meet(server, client, NULL, NULL));
+	tls_pair_open(&p, server, client, HOST, NULL);
+	tls_conn_use_cert(p.server, mint(server_leaf), "label");
+	assert_false(tls_pair_shake(&p, TLS_PAIR_WHOLE));
+	assert_int_equal(p.server_failure, TLS_FAILURE_CIPHER);
+	tls_pair_close(&p);
+	tls_server_free(server);
+	tls_client_free(client);
+	tls_cert_free(own);
+	test_pki_free(rsa);
+}
+
 /* Fail closed: not with the server's own certificate. */
 static void test_a_certificate_that_openssl_will_not_serve(void **state)
 {
@@ -244,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_WG_6_a_client_verifies_the_real_name),
 		cmocka_unit_test(test_WG_6_the_authority_may_go_before),
 		cmocka_unit_test(test_law_7_no_resumption_across_upstreams),
+		cmocka_unit_test(test_WG_6_no_other_certificate_is_served),
 		cmocka_unit_test(test_a_certificate_that_openssl_will_not_serve),
 		cmocka_unit_test(test_the_peers_leaf_as_der),
 	};
@@ -252,7 +279,7 @@ int main(void)
 
 	tls_ticket_rotate(&ring);
 	world = test_pki_make(&ca, NULL);
-	ca = (struct test_pki_spec){ .cn = "ours", .ca = true, .from = -DAY, .until = 60 * DAY };
+	ca.cn = "ours";
 	ours = test_pki_make(&ca, NULL);
 	server_leaf = test_pki_make(&(struct test_pki_spec){ .cn = HOST, .names = "DNS:" HOST }, world);
 	authority = authority_of(ours);
