@@ -21,7 +21,7 @@ EXPECTED = HERE / "gauge.expected"
 TOLERANCE, TOLERANCE_ELSEWHERE = 0.03, 0.20
 
 # What belongs to the edge: a turn of a session, its birth, its end. None of them calls another one of them.
-COUNTED = ("session_run", "session_new", "edge_reap")
+COUNTED = ("session_run", "session_new", "session_free")
 
 # glibc chooses its memchr and memcpy by the processor; the plainest are there on all.
 PLAIN_LIBC = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-FSRM,-BMI2,-LZCNT,-MOVBE,-RTM,-SSE4_2,-SSSE3"

@@ -18,7 +18,9 @@
  * edge/edge_main.c. */
 #include "base/log.h"
 #include "ctl/ctl_authority.h"
+#include "ctl/ctl_actions.h"
 #include "ctl/ctl_check.h"
+#include "ctl/ctl_nft.h"
 #include "ctl/ctl_schema.h"
 #include "ctl/ctl_sink.h"
 #include "ctl/ctl_version.h"
@@ -40,6 +42,8 @@ static const struct {
 	{ "check",   ctl_check,   "check -c FILE      all that is wrong with the configuration; -T prints the settings" },
 	{ "authority", ctl_authority,
 	  "authority init DIR a certificate authority for interception, and one that nobody trusts" },
+	{ "actions", ctl_actions, "actions -c FILE    what is done with TLS, and which services do it" },
+	{ "nft-rules", ctl_nft,   "nft-rules -c FILE  what brings connections to a transparent service (nftables)" },
 	{ "schema",  ctl_schema,  "schema             the JSON Schema of the configuration, for editors" },
 	{ "sink",    ctl_sink,    "sink ...           a small SMTP server that keeps what it gets, for trials" },
 	{ "version", ctl_version, "version" },

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Connections taken from one socket before the sessions have their turn again. */
-#define ACCEPT_BATCH 32
+#define ACCEPT_BATCH 8
 /* Without descriptors left, accept is tried again after so long. */
 #define ACCEPT_PAUSE_MSEC 200
 
@@ -105,6 +105,7 @@ static void begin(struct door *d, int fd, const struct addr *peer, const struct 
 	struct session *s;
 
 	if (e->draining) {
+		log_refused(service, peer, "the service ends");
 		turn_away(fd, d->listen->implicit, &SMTP_SAY_DRAIN);
 		return;
 	}

@@ -104,6 +104,8 @@ static void take_message(struct process *p, const struct ipc_message *m)
 	case IPC_START:
 	case IPC_READY:
 	case IPC_ASK:
+	case IPC_WANT:
+	case IPC_SOCKETS:
 		log_event("ipc", "the master sent message %d, which is not for an edge", m->kind);
 		break;
 	}

@@ -164,6 +164,10 @@ static void begin_tls(struct leg *l)
 	tls = tls_conn_connect(l->up->plan->tls, tls_host(l, host), key);
 	if (!stream_start_tls(&l->stream, tls, &why)) {
 		tls_conn_free(tls);
+		if (l->stream.end != STREAM_OPEN) {
+			tls_failed(l, &why);
+			return;
+		}
 		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
 		try_failed(l, &SMTP_SAY_TLS_FAILED, &why);
 		return;
@@ -605,6 +609,13 @@ void leg_answered(struct leg *l)
 	l->await_head = (l->await_head + 1) % LEG_AWAIT_MOST;
 	l->await_count--;
 	l->since = l->edge->now;
+}
+
+void leg_forget_newest(struct leg *l)
+{
+	must(l->await_count > 0);
+	l->await_count--;
+	l->owed--;
 }
 
 void leg_bye(struct leg *l)

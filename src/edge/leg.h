@@ -99,6 +99,8 @@ MUST_CHECK bool leg_replay(struct leg *l); /* LEG_READY and `replaying`; false: 
 /* The oldest command without a reply. There must be one. */
 enum await leg_awaited(const struct leg *l);
 void leg_answered(struct leg *l);
+/* The newest command will never be whole, and so never answered. */
+void leg_forget_newest(struct leg *l);
 bool leg_can_await(const struct leg *l);
 
 /* QUIT, then close; for a leg with nothing under way. */

@@ -448,6 +448,7 @@ static bool one_command(struct session *s)
 	struct span line;
 	enum taken taken;
 
+	s->command_waits = false;
 	if (s->long_line)
 		return say_long_line(s);
 	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
@@ -464,6 +465,8 @@ static bool one_command(struct session *s)
 		break;
 	}
 	taken = handle(s, line);
+	s->waiting = taken == TAKEN_WAIT;
+	s->command_waits = taken == TAKEN_WAIT;
 	if (taken != TAKEN)
 		return taken == TAKEN_ENDED;
 	/* Nothing above has touched the client's input: `line` still stands at its front. */
@@ -482,7 +485,7 @@ static bool awaits_go(const struct session *s)
 /* Whose turn is it? */
 static void settle(struct session *s)
 {
-	bool upstream = owed(s) > 0 || leg_is_coming(s);
+	bool upstream = owed(s) > 0 || leg_is_coming(s) || s->command_waits;
 
 	if (s->phase == PHASE_COMMAND && upstream)
 		session_enter(s, PHASE_UPSTREAM);

@@ -153,7 +153,7 @@ void session_end_txn(struct session *s, enum txn_outcome outcome)
 
 static bool body_under_way(const struct session *s)
 {
-	return s->txn != NULL && s->txn->out != TXN_OUT_NONE;
+	return s->txn != NULL && (s->txn->out != TXN_OUT_NONE || s->txn->doomed);
 }
 
 void session_drop_leg(struct session *s)

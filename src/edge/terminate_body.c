@@ -54,14 +54,19 @@ static void inspect_piece(struct session *s, struct span piece)
 		txn_judge(t, TXN_LOOP, &SMTP_SAY_LOOP);
 }
 
-/* With a verdict, what the upstream has of the message must never become one: the end of
- * its connection sees to that. */
-static void stop_upstream(struct session *s)
+/* With a verdict, what the upstream has of the message must never become one: the end of its
+ * connection sees to that, once it has answered what was said before. `announced`: the BDAT of the
+ * present chunk is with it, and will never be whole. */
+static void stop_upstream(struct session *s, bool announced)
 {
 	if (s->txn->out == TXN_OUT_NONE)
 		return;
-	leg_abort(s->leg);
+	if (s->txn->out == TXN_OUT_BDAT && announced)
+		leg_forget_newest(s->leg);
 	s->txn->out = TXN_OUT_NONE;
+	s->txn->doomed = true;
+	if (s->leg->await_count == 0)
+		leg_abort(s->leg);
 }
 
 static void pass_on(struct session *s, struct span piece)
@@ -80,7 +85,7 @@ static void deal_with(struct session *s, struct span piece, bool faulty)
 	if (faulty)
 		txn_judge(s->txn, TXN_BAD_BODY, &SMTP_SAY_BAD_BODY);
 	if (txn_has_verdict(s->txn))
-		stop_upstream(s);
+		stop_upstream(s, true);
 	else
 		pass_on(s, piece);
 }
@@ -107,7 +112,8 @@ void terminate_verdict(struct session *s)
 		       span_starts_nocase(buf_peek(&t->theirs), SPAN("421"));
 	bool over = !t->chunked || t->chunk_last;
 
-	stop_upstream(s);
+	if (t->doomed && s->leg != NULL)
+		leg_abort(s->leg);
 	if (t->ours != NULL)
 		session_say(s, t->ours);
 	else
@@ -136,7 +142,9 @@ static bool client_vanished(struct session *s)
 {
 	if (s->client.end == STREAM_OPEN)
 		return false;
-	stop_upstream(s);
+	if (s->txn->out != TXN_OUT_NONE)
+		leg_abort(s->leg);
+	s->txn->out = TXN_OUT_NONE;
 	s->txn->outcome = txn_has_verdict(s->txn) ? s->txn->outcome : TXN_CLIENT_GONE;
 	why_set(&s->why, FAULT_PEER, "the client went away in the middle of a message");
 	session_finish(s, OUTCOME_CLIENT_CUT, NULL);
@@ -257,7 +265,7 @@ bool terminate_begin_chunk(struct session *s, const struct smtp_cmd *cmd)
 	if (cmd->chunk == 0 && cmd->last && !t->binary && !smtp_body_check_end(&t->check))
 		txn_judge(t, TXN_BAD_BODY, &SMTP_SAY_BAD_BODY);
 	if (txn_has_verdict(t))
-		stop_upstream(s);
+		stop_upstream(s, false);
 	else
 		send_chunk(s, cmd);
 	session_enter(s, PHASE_BODY);

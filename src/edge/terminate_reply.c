@@ -111,7 +111,7 @@ void terminate_reset_upstream(struct session *s)
 		return;
 	/* Part of a message is there: only the end of the connection makes sure that it is
 	 * never taken for a whole one. */
-	if (s->txn != NULL && s->txn->out != TXN_OUT_NONE) {
+	if (s->txn != NULL && (s->txn->out != TXN_OUT_NONE || s->txn->doomed)) {
 		leg_abort(l);
 		return;
 	}
@@ -320,6 +320,8 @@ static void answered(struct session *s)
 	/* First the books, then the deed: what follows may let go of the leg. */
 	leg_answered(s->leg);
 	dispatch(s, what);
+	if (s->txn != NULL && s->txn->doomed && s->leg->await_count == 0)
+		leg_abort(s->leg);
 }
 
 static void unasked(struct session *s)

@@ -3,6 +3,8 @@
 #include "base/must.h"
 
 #include <errno.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -101,13 +103,10 @@ static enum fault whose(int error)
 										     FAULT_SYSTEM;
 }
 
-int sock_connect(const struct addr *to, struct why *why)
+static int connect_take(int fd, const struct addr *to, struct why *why)
 {
-	int fd = new_socket(to->sa.sa_family);
 	int result;
 
-	if (fd < 0)
-		return close_and_say(fd, to, "connect to", why);
 	do {
 		result = connect(fd, &to->sa, to->len);
 	} while (result != 0 && errno == EINTR);
@@ -116,6 +115,83 @@ int sock_connect(const struct addr *to, struct why *why)
 	close_and_say(fd, to, "connect to", why);
 	why->fault = whose(errno);
 	return -1;
+}
+
+int sock_connect(const struct addr *to, struct why *why)
+{
+	int fd = new_socket(to->sa.sa_family);
+
+	return fd < 0 ? close_and_say(fd, to, "connect to", why) : connect_take(fd, to, why);
+}
+
+int sock_connect_take(int fd, const struct addr *from, const struct addr *to, struct why *why)
+{
+	struct addr any;
+
+	if (from == NULL)
+		return connect_take(fd, to, why);
+	any = *from;
+	if (any.sa.sa_family == AF_INET6)
+		any.in6.sin6_port = 0;
+	else
+		any.in.sin_port = 0;
+	/* The port is chosen by connect, when it is known for which destination: one address can have
+	 * as many connections as there are ports to each of them. */
+	if (!set_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) || bind(fd, &any.sa, any.len) != 0)
+		return close_and_say(fd, from, "come from", why);
+	return connect_take(fd, to, why);
+}
+
+static bool set_transparent(int fd, int family, bool on)
+{
+	return family == AF_INET6 ? set_on(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, on)
+				  : set_on(fd, IPPROTO_IP, IP_TRANSPARENT, on);
+}
+
+int sock_marked(int family, uint32_t mark, bool transparent, struct why *why)
+{
+	int fd = new_socket(family);
+
+	if (fd >= 0 && set_on(fd, SOL_SOCKET, SO_MARK, (int)mark) &&
+	    (!transparent || set_transparent(fd, family, true)))
+		return fd;
+	why_set(why, FAULT_SYSTEM, "a socket with a mark%s: %s", transparent ? " for any address" : "",
+		strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+bool sock_transparent(int fd, bool on, struct why *why)
+{
+	socklen_t len = sizeof(int);
+	int family = AF_INET;
+
+	must(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0);
+	if (set_transparent(fd, family, on))
+		return true;
+	why_set(why, FAULT_SYSTEM, "listen for any address: %s", strerror(errno));
+	return false;
+}
+
+bool sock_original(int fd, struct addr *original)
+{
+	struct addr peer = { .len = sizeof(peer.in6) };
+
+	*original = (struct addr){ .len = sizeof(original->in6) };
+	if (getpeername(fd, &peer.sa, &peer.len) == 0) {
+		/* An IPv4 client of an IPv6 socket was redirected as IPv4. */
+		addr_unmap(&peer);
+		if (peer.sa.sa_family == AF_INET6 &&
+		    getsockopt(fd, IPPROTO_IPV6, IP6T_SO_ORIGINAL_DST, &original->sa, &original->len) == 0)
+			return true;
+		original->len = sizeof(original->in);
+		if (peer.sa.sa_family == AF_INET &&
+		    getsockopt(fd, IPPROTO_IP, SO_ORIGINAL_DST, &original->sa, &original->len) == 0)
+			return true;
+	}
+	original->len = 0;
+	return false;
 }
 
 enum sock_state sock_connected(int fd, struct why *why)

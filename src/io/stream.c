@@ -226,7 +226,7 @@ bool stream_fill(struct stream *s, msec now)
 	if (!s->open || s->end != STREAM_OPEN)
 		return false;
 	/* A stream that is lost is held no longer: its end must come to light. */
-	if (s->held && s->below == STREAM_OPEN)
+	if ((s->held || s->bypassed) && s->below == STREAM_OPEN)
 		return false;
 	moved = s->tls != NULL ? fill_sealed(s) : fill_plain(s);
 	s->bytes_in += buf_used(&s->in) - before;

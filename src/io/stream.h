@@ -51,6 +51,7 @@ struct stream {
 	enum stream_end below;     /* of the transport alone: OPEN, CLOSED or RESET */
 	bool dry;                  /* the transport will give no more */
 	bool held;                 /* stream_hold was called */
+	bool bypassed;             /* io/splice.h takes the octets, and `in` gets none */
 	bool shut_out;             /* our FIN has been sent, or never can be */
 	bool close_when_flushed;   /* stream_finish was called */
 	enum stream_end end;

@@ -10,7 +10,7 @@
 /* FIGURES section 6.4: never less than 64 KB at a time. */
 #define READ_MOST (64 * 1024)
 
-static void lost(struct stream *s, const char *what, int error)
+void stream_below_lost(struct stream *s, const char *what, int error)
 {
 	if (s->below == STREAM_RESET)
 		return;
@@ -40,7 +40,7 @@ static bool sock_read(struct stream *s, struct buf *to)
 	}
 	/* Before the buffer is given back: that may change errno. */
 	if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-		lost(s, "receiving", errno);
+		stream_below_lost(s, "receiving", errno);
 	else if (got == 0 && s->below == STREAM_OPEN)
 		s->below = STREAM_CLOSED;
 	buf_commit(to, 0);
@@ -65,7 +65,7 @@ static bool sock_write(struct stream *s, struct buf *from)
 	}
 	s->ready_out = false;
 	if (errno != EAGAIN && errno != EWOULDBLOCK)
-		lost(s, "sending", errno);
+		stream_below_lost(s, "sending", errno);
 	return false;
 }
 
@@ -82,7 +82,7 @@ static bool pipe_read(struct stream *s, struct buf *to)
 		return true;
 	}
 	if (p->reset)
-		lost(s, "receiving", ECONNRESET);
+		stream_below_lost(s, "receiving", ECONNRESET);
 	else if ((s->pipe_is_a ? p->b_closed : p->a_closed) && s->below == STREAM_OPEN)
 		s->below = STREAM_CLOSED;
 	s->dry = s->below != STREAM_OPEN;
@@ -98,7 +98,7 @@ static bool pipe_write(struct stream *s, struct buf *from)
 
 	p->reset |= s->pipe_is_a ? p->b_gone : p->a_gone;
 	if (p->reset) {
-		lost(s, "sending", EPIPE);
+		stream_below_lost(s, "sending", EPIPE);
 		return false;
 	}
 	if (window > to->most)

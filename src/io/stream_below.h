@@ -13,6 +13,9 @@
 bool stream_below_read(struct stream *s, struct buf *to);
 bool stream_below_write(struct stream *s, struct buf *from);
 
+/* The transport has failed: an error of the socket. The first one stands. */
+void stream_below_lost(struct stream *s, const char *what, int error);
+
 /* Our FIN. */
 void stream_below_shut(struct stream *s);
 void stream_below_close(struct stream *s, bool reset);

@@ -204,6 +204,26 @@ static void take_addrs(struct reader *r, struct ipc_addrs *a)
 		take_addr(r, &a->addrs[i]);
 }
 
+static void put_sockets(struct writer *w, const struct ipc_sockets *s, uint32_t least)
+{
+	must(s->count >= least && s->count <= IPC_SOCKETS_MOST);
+	put(w, s->count, 1);
+	put(w, s->v6 ? 6 : 4, 1);
+	put(w, s->any_source, 1);
+}
+
+static void take_sockets(struct reader *r, struct ipc_sockets *s, uint32_t least)
+{
+	uint64_t family;
+
+	s->count = take_most(r, 1, IPC_SOCKETS_MOST);
+	family = take(r, 1);
+	s->v6 = family == 6;
+	s->any_source = take_most(r, 1, 1) == 1;
+	if (s->count < least || (family != 4 && family != 6))
+		r->bad = true;
+}
+
 size_t ipc_message_encode(const struct ipc_message *m, char out[IPC_MESSAGE_MOST])
 {
 	struct writer w = { .at = out };
@@ -223,6 +243,12 @@ size_t ipc_message_encode(const struct ipc_message *m, char out[IPC_MESSAGE_MOST
 		break;
 	case IPC_ADDRS:
 		put_addrs(&w, &m->addrs);
+		break;
+	case IPC_WANT:
+		put_sockets(&w, &m->want, 1);
+		break;
+	case IPC_SOCKETS:
+		put_sockets(&w, &m->sockets, 0);
 		break;
 	}
 	return w.len;
@@ -248,6 +274,12 @@ bool ipc_message_decode(struct span bytes, struct ipc_message *m, struct why *wh
 		break;
 	case IPC_ADDRS:
 		take_addrs(&r, &m->addrs);
+		break;
+	case IPC_WANT:
+		take_sockets(&r, &m->want, 1);
+		break;
+	case IPC_SOCKETS:
+		take_sockets(&r, &m->sockets, 0);
 		break;
 	default:
 		r.bad = true;

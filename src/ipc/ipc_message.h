@@ -21,6 +21,8 @@ enum ipc_kind {
 	IPC_DRAIN,     /* master -> edge */
 	IPC_ASK,       /* master -> resolver: a name to keep resolved */
 	IPC_ADDRS,     /* resolver -> master -> edge */
+	IPC_WANT,      /* edge -> master: sockets that only the master can make */
+	IPC_SOCKETS,   /* master -> edge: the answer, with as many descriptors as it says */
 };
 
 struct ipc_listen {
@@ -48,7 +50,7 @@ struct ipc_drain {
 };
 
 struct ipc_ask {
-	uint32_t upstream, host; /* indices in the plan */
+	uint32_t upstream, host; /* indices in the plan; see PLAN_NAMES there */
 	uint16_t port;
 	char name[IPC_NAME_MOST]; /* printable ASCII, not empty */
 };
@@ -59,6 +61,17 @@ struct ipc_addrs {
 	struct addr addrs[IPC_ADDRS_MOST];
 };
 
+/* Fresh sockets for the upstream side of transparent services: non-blocking, unbound, marked (`mark` of the
+ * configuration). Each WANT is answered by one SOCKETS of the same family and kind, with fewer or none
+ * where no more could be made. */
+#define IPC_SOCKETS_MOST 16
+
+struct ipc_sockets {
+	uint32_t count;  /* WANT: 1 to IPC_SOCKETS_MOST; SOCKETS: 0 too */
+	bool v6;
+	bool any_source; /* may be bound to anybody's address (IP_TRANSPARENT) */
+};
+
 struct ipc_message {
 	enum ipc_kind kind;
 	union {
@@ -66,6 +79,7 @@ struct ipc_message {
 		struct ipc_drain drain;
 		struct ipc_ask ask;
 		struct ipc_addrs addrs;
+		struct ipc_sockets want, sockets;
 	};
 };
 

@@ -38,7 +38,6 @@ static void make_template(const struct plan_build *b, struct plan_action *a)
 	u->conf = c;
 	u->index = b->plan->upstream_count + a->index;
 	plan_upstream_set_up(b, u, &from);
-	/* Messages were about the files of the action, by the names of its own fields. */
 	a->template = u;
 	a->mirror = u->mirror;
 }

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "ipc/ipc_channel.h"
+#include "proc/sockets.h"
 #include "proc/spawn.h"
 
 #include <errno.h>
@@ -69,6 +70,28 @@ static void spread(struct crew *c, const struct generation *g, const struct ipc_
 	}
 }
 
+/* Fewer than were wanted, or none, is an answer too: the edge asks again when it needs some. */
+static bool give_sockets(struct kid *k, const struct ipc_sockets *want)
+{
+	struct ipc_message m = { .kind = IPC_SOCKETS, .sockets = *want };
+	int fds[IPC_SOCKETS_MOST];
+	struct why why;
+
+	if (!sockets_may(k->gen->plan, want))
+		return false;
+	m.sockets.count = (uint32_t)sockets_make(k->gen->plan, want, fds, &why);
+	if (m.sockets.count < want->count)
+		log_event("sockets-failed", "pid %d: %u of %u: %s", (int)k->pid, m.sockets.count, want->count,
+			  why.text);
+	if (!ipc_channel_send_fds(k->channel, &m, fds, m.sockets.count, &why)) {
+		log_event("channel-lost", "pid %d: %s", (int)k->pid, why.text);
+		hang_up(k);
+	}
+	for (uint32_t i = 0; i < m.sockets.count; i++)
+		close(fds[i]);
+	return true;
+}
+
 /* What a child may say depends on its role. */
 static bool take_message(struct kid *k, const struct ipc_message *m)
 {
@@ -78,6 +101,8 @@ static bool take_message(struct kid *k, const struct ipc_message *m)
 		k->ready = true;
 		return true;
 	}
+	if (m->kind == IPC_WANT && kid_is_edge(k))
+		return give_sockets(k, &m->want);
 	if (m->kind != IPC_ADDRS || kid_is_edge(k))
 		return false;
 	known = generation_learn(k->gen, &m->addrs);

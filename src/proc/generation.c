@@ -64,19 +64,25 @@ static void check_bounds(const struct plan *p, struct conf_report *report)
 		conf_error(report, nowhere, "no service listens anywhere");
 }
 
+static void list_name(struct generation *g, uint32_t upstream, size_t host)
+{
+	g->known = mem_grow(g->known, (g->known_count + 1) * sizeof(*g->known));
+	memset(&g->known[g->known_count], 0, sizeof(*g->known));
+	g->known[g->known_count].upstream = upstream;
+	g->known[g->known_count].host = (uint32_t)host;
+	g->known_count++;
+}
+
 static void list_names(struct generation *g)
 {
 	for (size_t u = 0; u < g->plan->upstream_count; u++) {
 		for (size_t h = 0; h < g->plan->upstreams[u].host_count; h++) {
-			if (g->plan->upstreams[u].hosts[h].literal)
-				continue;
-			g->known = mem_grow(g->known, (g->known_count + 1) * sizeof(*g->known));
-			memset(&g->known[g->known_count], 0, sizeof(*g->known));
-			g->known[g->known_count].upstream = (uint32_t)u;
-			g->known[g->known_count].host = (uint32_t)h;
-			g->known_count++;
+			if (!g->plan->upstreams[u].hosts[h].literal)
+				list_name(g, (uint32_t)u, h);
 		}
 	}
+	for (size_t n = 0; n < g->plan->name_count; n++)
+		list_name(g, PLAN_NAMES, n);
 }
 
 static void fill(struct generation *g, struct conf *conf, struct conf_source *source,
@@ -144,6 +150,8 @@ unsigned generation_posts(const struct generation *g)
 
 const struct plan_host *generation_host(const struct generation *g, const struct ipc_addrs *known)
 {
+	if (known->upstream == PLAN_NAMES)
+		return &g->plan->names[known->host];
 	return &g->plan->upstreams[known->upstream].hosts[known->host];
 }
 

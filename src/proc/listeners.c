@@ -87,7 +87,7 @@ static bool open_one(struct listeners *l, const struct addr *at, unsigned index,
 	if (fd < 0)
 		return false;
 	l->all = mem_grow(l->all, (l->count + 1) * sizeof(*l->all));
-	l->all[l->count++] = (struct listener){ *at, index, fd };
+	l->all[l->count++] = (struct listener){ .at = *at, .index = index, .fd = fd };
 	return true;
 }
 
@@ -121,11 +121,41 @@ static bool is_bounded(const struct listeners *l, const struct plan *plan, unsig
 	return false;
 }
 
+/* A socket that an earlier generation listens on may have to change: it is the same address still. */
+static bool intercept(const struct listeners *l, const struct plan_listen *listen, struct why *why)
+{
+	char text[ADDR_TEXT_MOST];
+	struct why cause;
+
+	for (size_t i = 0; i < l->count; i++) {
+		if (!addr_eq(&l->all[i].at, &listen->at) ||
+		    l->all[i].transparent == listen->tproxy)
+			continue;
+		if (!sock_transparent(l->all[i].fd, listen->tproxy, &cause)) {
+			addr_print(&listen->at, text);
+			why_set(why, FAULT_SYSTEM, "listen on %s with intercept: tproxy, which the master needs to be "
+				"root for, or to have CAP_NET_ADMIN: %s", text, cause.text);
+			return false;
+		}
+		l->all[i].transparent = listen->tproxy;
+	}
+	return true;
+}
+
+static bool intercept_all(const struct listeners *l, const struct plan *plan, struct why *why)
+{
+	for (size_t i = 0; i < plan->listen_count; i++) {
+		if (!intercept(l, &plan->listens[i], why))
+			return false;
+	}
+	return true;
+}
+
 bool listeners_open(struct listeners *l, const struct plan *plan, unsigned edges, struct why *why)
 {
 	size_t before = l->count;
 
-	if (open_all(l, plan, edges, why) && is_bounded(l, plan, edges, why))
+	if (open_all(l, plan, edges, why) && is_bounded(l, plan, edges, why) && intercept_all(l, plan, why))
 		return true;
 	while (l->count > before)
 		close(l->all[--l->count].fd);

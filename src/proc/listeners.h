@@ -13,6 +13,7 @@ struct listener {
 	struct addr at;
 	unsigned index; /* of the sockets with this address, from 0 */
 	int fd;
+	bool transparent; /* takes connections to anybody's address */
 };
 
 struct listeners {
@@ -21,8 +22,8 @@ struct listeners {
 };
 
 /* Opens what `plan` needs for so many edges and is not open yet. False with `why`, and with nothing opened, where
- * one of them can't be: the address is not ours, another program listens there, or an edge
- * would have more than IPC_LISTENS_MOST. Waits up to two seconds for an address that is
+ * one of them can't be: the address is not ours, another program listens there, TPROXY takes a privilege that we
+ * don't have, or an edge would have more than IPC_LISTENS_MOST. Waits up to two seconds for an address that is
  * just being given up. */
 MUST_CHECK bool listeners_open(struct listeners *l, const struct plan *plan, unsigned edges,
 			       struct why *why);

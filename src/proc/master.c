@@ -5,6 +5,7 @@
 #include "proc/crew.h"
 #include "proc/notify.h"
 #include "proc/sandbox.h"
+#include "proc/sockets.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -251,7 +252,7 @@ static bool begin(struct master *m, struct generation *g, struct why *why)
 		generation_free(g);
 		return false;
 	}
-	if (!listeners_open(&m->listeners, g->plan, g->edges, why)) {
+	if (!sockets_check(g->plan, why) || !listeners_open(&m->listeners, g->plan, g->edges, why)) {
 		generation_free(g);
 		return false;
 	}

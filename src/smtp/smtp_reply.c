@@ -81,7 +81,11 @@ enum smtp_reply_found smtp_reply_next(struct smtp_reply_reader *r, struct buf *i
 	while (!r->whole) {
 		switch (smtp_line_next(&r->framing, in, &line)) {
 		case SMTP_LINE_MORE:
-			return SMTP_REPLY_MORE;
+			if (!r->framing.skipping)
+				return SMTP_REPLY_MORE;
+			/* A line without end is not waited for (FAULTS 10). */
+			refuse(why, "a reply line is too long");
+			return SMTP_REPLY_BAD;
 		case SMTP_LINE_LONG:
 			refuse(why, "a reply line is too long");
 			return SMTP_REPLY_BAD;

@@ -120,30 +120,33 @@ static void check_log(struct play *p, const struct talk_step *s, struct span res
 		talk_play_fail(p, s, "%u lines of the log are so: %s; %.*s", n, s->arg, SPAN_ARG(last));
 }
 
-/* What stands before the next "||". */
-static struct span take_alternative(struct span *rest)
+/* What stands before the next "||" or "|cut|"; `*cut` where it was the latter. */
+static struct span take_alternative(struct span *rest, bool *cut)
 {
-	struct span one;
+	struct span all = *rest;
 
-	for (size_t i = 0; i + 2 <= rest->len; i++) {
-		if (memcmp(rest->at + i, "||", 2) == 0) {
-			one = span_trim(span_first(*rest, i));
-			*rest = span_trim(span_from(*rest, i + 2));
-			return one;
-		}
+	*cut = false;
+	for (size_t i = 0; i < all.len; i++) {
+		struct span here = span_from(all, i);
+
+		*cut = span_starts_nocase(here, SPAN("|cut|"));
+		if (!*cut && !span_starts_nocase(here, SPAN("||")))
+			continue;
+		*rest = span_trim(span_from(here, *cut ? 5 : 2));
+		return span_trim(span_first(all, i));
 	}
-	one = *rest;
-	*rest = span_from(*rest, rest->len);
-	return one;
+	*rest = span_from(all, all.len);
+	return all;
 }
 
-/* ended A [key=value ...] || B [key=value ...] */
+/* ended A [key=value ...] || B [key=value ...] |cut| C */
 static void check_ended(struct play *p, const struct talk_step *s, struct span rest)
 {
 	struct span last = SPAN("");
+	bool cut = false;
 
-	while (rest.len > 0) {
-		struct span one = take_alternative(&rest);
+	while (rest.len > 0 && !(cut && p->way->whole)) {
+		struct span one = take_alternative(&rest, &cut);
 		char want[256];
 
 		snprintf(want, sizeof(want), "outcome=%.*s", SPAN_ARG(one));

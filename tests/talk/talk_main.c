@@ -96,7 +96,8 @@ static bool play_cut(struct run *r, struct span tape)
 
 static int play_talk(const struct talk *t)
 {
-	struct talk_way whole = { .piece = WORLD_WHOLE, .cut_at = UINT64_MAX, .print = verbose };
+	struct talk_way whole = { .piece = WORLD_WHOLE, .cut_at = UINT64_MAX,
+				  .whole = true, .print = verbose };
 	struct talk_way drops = { .piece = t->sparse ? SPARSE_PIECE : 1, .cut_at = UINT64_MAX };
 	struct talk_way narrow = { .piece = WORLD_WHOLE, .cut_at = UINT64_MAX,
 				   .window_out = t->sparse ? SPARSE_PIECE : 1 };

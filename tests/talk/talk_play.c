@@ -134,7 +134,7 @@ static enum seen see_text(struct play *p, const struct talk_step *s, struct worl
 	enum seen seen = SEEN_WRONG;
 	char want[SHOWN];
 
-	for (unsigned i = 0; i < s->text_count; i++) {
+	for (unsigned i = 0; i < (p->way->whole ? s->whole_count : s->text_count); i++) {
 		size_t used;
 
 		switch (talk_text_match(&s->texts[i], buf_peek(&peer->got), peer->sid, &used)) {

@@ -8,6 +8,7 @@ struct talk_way {
 	size_t piece;       /* octets that leave at once, at the most */
 	uint64_t cut_at;    /* after so many octets all peers wait until nothing moves; UINT64_MAX: never */
 	size_t window_out;  /* 0: as the talk says */
+	bool whole;         /* nothing is cut, nobody is slow */
 	bool print;         /* all that is said, to stderr */
 };
 

@@ -264,18 +264,31 @@ static bool read_text(struct reader *r, struct talk_step *s, struct span text, b
 	return true;
 }
 
-/* "this || that" */
+/* "this || that |cut| that only where octets come late" */
 static bool read_texts(struct reader *r, struct talk_step *s, struct span rest)
 {
-	for (size_t i = 0; i + 4 <= rest.len; i++) {
-		if (memcmp(rest.at + i, " || ", 4) != 0)
+	static const struct span either = SPAN(" || "), late = SPAN(" |cut| ");
+	size_t i = 0;
+
+	while (i < rest.len) {
+		bool cut = span_starts_nocase(span_from(rest, i), late);
+
+		if (!cut && !span_starts_nocase(span_from(rest, i), either)) {
+			i++;
 			continue;
+		}
 		if (!read_text(r, s, span_first(rest, i), true))
 			return false;
-		rest = span_from(rest, i + 4);
+		if (cut)
+			s->whole_count = s->text_count;
+		rest = span_from(rest, i + (cut ? late.len : either.len));
 		i = 0;
 	}
-	return read_text(r, s, rest, true);
+	if (!read_text(r, s, rest, true))
+		return false;
+	if (s->whole_count == 0)
+		s->whole_count = s->text_count;
+	return true;
 }
 
 static bool read_see_bdat(struct reader *r, struct talk_who who, struct span rest)

@@ -18,7 +18,7 @@ struct talk_who {
 enum talk_kind {
 	TALK_SAY,        /* texts[0] leaves */
 	TALK_ACT,        /* words[]: what the peer does besides speaking */
-	TALK_SEE,        /* one of texts[] must be next */
+	TALK_SEE,        /* one of texts[] must be next, of the first whole_count where nothing is cut */
 	TALK_SEE_REPLY,  /* a whole reply with this code, whatever its lines say */
 	TALK_SEE_RECEIVED, /* a Received field */
 	TALK_SEE_BDAT,   /* a BDAT command (`last`) with a chunk that is texts[0], behind a Received field or not */
@@ -36,6 +36,7 @@ struct talk_step {
 	struct talk_who who;
 	struct talk_text texts[TALK_ALTERNATIVES];
 	unsigned text_count;
+	unsigned whole_count; /* so many of them hold where the talk is played whole */
 	bool last;
 	msec wait;
 	char *arg;
