@@ -137,6 +137,23 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 	return put;
 }
 
+void buf_move(struct buf *to, struct buf *from)
+{
+	struct span some = span_first(buf_peek(from), buf_space(to));
+
+	if (buf_used(to) == 0 && some.len == buf_used(from)) {
+		size_t most = to->most;
+
+		buf_free(to);
+		*to = *from;
+		to->most = most;
+		buf_init(from, from->most);
+		return;
+	}
+	must(buf_put(to, some));
+	buf_consume(from, some.len);
+}
+
 void buf_shrink(struct buf *b)
 {
 	size_t used = buf_used(b);

@@ -38,6 +38,10 @@ MUST_CHECK bool buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF
 char *buf_reserve(struct buf *b, size_t want, size_t *got);
 void buf_commit(struct buf *b, size_t len);
 
+/* Moves as much of `from` as `to` has room for to its end; where `to` is empty the memory changes hands, and nothing
+ * is copied. */
+void buf_move(struct buf *to, struct buf *from);
+
 /* Gives back memory that the bytes inside do not need: for a session that
  * falls idle with part of a line in it. */
 void buf_shrink(struct buf *b);

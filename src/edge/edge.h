@@ -6,6 +6,7 @@
 
 #include "edge/upstream.h"
 #include "io/loop.h"
+#include "io/splice.h"
 #include "proc/shared.h"
 
 struct leg;
@@ -34,6 +35,7 @@ struct edge {
 	struct session *ended;      /* for the reaper */
 	struct loop_timer *pool;    /* rings when a kept connection has been idle for too long; NULL without a loop */
 	struct loop *loop;          /* NULL without sockets */
+	struct splice_pool pipes;   /* for tunnels */
 
 	/* Opens leg->stream towards `to`. The one thing that talks do otherwise. */
 	enum dial (*dial)(struct edge *e, struct leg *leg, const struct addr *to,

@@ -629,6 +629,12 @@ void leg_bye(struct leg *l)
 	enter(l, LEG_BYE);
 }
 
+void leg_close(struct leg *l)
+{
+	hang_up(l);
+	enter(l, LEG_CLOSED);
+}
+
 void leg_abort(struct leg *l)
 {
 	drop_watch(l);

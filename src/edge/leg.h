@@ -105,6 +105,8 @@ bool leg_can_await(const struct leg *l);
 
 /* QUIT, then close; for a leg with nothing under way. */
 void leg_bye(struct leg *l);
+/* Closes: what has been flushed still arrives. */
+void leg_close(struct leg *l);
 /* Resets the connection: what the upstream has of the message must not count as one. */
 void leg_abort(struct leg *l);
 

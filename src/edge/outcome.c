@@ -25,6 +25,7 @@ static const struct {
 	[OUTCOME_UNREACHABLE] = { "unreachable", FAULT_PEER },
 	[OUTCOME_LOOP] = { "loop", FAULT_POLICY },
 	[OUTCOME_STRIPPED] = { "stripped", FAULT_POLICY },
+	[OUTCOME_IDLE] = { "idle", FAULT_PEER },
 	[OUTCOME_FAULT] = { "fault", FAULT_PEER },
 };
 

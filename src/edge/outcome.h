@@ -28,6 +28,7 @@ enum outcome {
 	OUTCOME_UNREACHABLE,      /* transparent: the client's destination */
 	OUTCOME_LOOP,             /* transparent: the client called ourselves */
 	OUTCOME_STRIPPED,         /* the client left after an EHLO reply without its STARTTLS (SPEC MC-2) */
+	OUTCOME_IDLE,             /* transparent: nothing came from either side for too long */
 	OUTCOME_FAULT,            /* what was read along with can't be passed on */
 	OUTCOME_MOST,
 };

@@ -16,6 +16,7 @@
 #define SESSION_SID 12
 
 struct mode;
+struct pass;
 
 struct session {
 	struct edge *edge;
@@ -42,6 +43,7 @@ struct session {
 	struct smtp_line framing;
 	struct smtp_server server;
 	struct leg *leg;                 /* NULL: no upstream is needed yet, or any more */
+	struct pass *pass;               /* passthrough and strip; NULL: neither */
 	struct txn *txn;                 /* NULL: none is open */
 	unsigned txns;
 	unsigned messages;               /* delivered */
@@ -99,6 +101,8 @@ void session_say_text(struct session *s, const struct smtp_answer *a, const char
 void session_finish(struct session *s, enum outcome outcome, const struct smtp_answer *a);
 /* The client is gone, or nothing may be said any more. */
 void session_end(struct session *s, enum outcome outcome, const struct why *why);
+/* The same, and the client sees a reset. */
+void session_abort(struct session *s, enum outcome outcome, const struct why *why);
 
 /* Ends the transaction with its line in the log; where it has no outcome yet it gets this one. */
 void session_end_txn(struct session *s, enum txn_outcome outcome);

@@ -59,6 +59,7 @@ const char *shared_count_name(enum shared_count c)
 		[COUNT_UPSTREAM_REUSED] = "upstream_reused",
 		[COUNT_UPSTREAM_CLEAR] = "upstream_clear",
 		[COUNT_IN_DOUBT] = "in_doubt",
+		[COUNT_STRIPPED_LEFT] = "stripped_left",
 		[COUNT_BYTES_IN] = "bytes_in",
 		[COUNT_BYTES_OUT] = "bytes_out",
 	};

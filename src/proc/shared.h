@@ -31,6 +31,7 @@ enum shared_count {
 	COUNT_UPSTREAM_REUSED,      /* transactions on a connection that was kept */
 	COUNT_UPSTREAM_CLEAR,       /* legs in clear where TLS was wanted (`may`) */
 	COUNT_IN_DOUBT,             /* the upstream was lost after the final dot */
+	COUNT_STRIPPED_LEFT,        /* clients that left when they were not offered STARTTLS (method strip) */
 	COUNT_BYTES_IN,
 	COUNT_BYTES_OUT,
 	COUNT_MOST
