@@ -4,7 +4,7 @@ import statistics
 import time
 
 import works
-from machine import CPUS, Wrong, descriptors, pin, thread_usec, wait_until
+from machine import CPUS, HOST, Wrong, descriptors, pin, thread_usec, wait_until
 from peers import PEERS, Missing, Sallyport
 from world import Load
 
@@ -185,7 +185,7 @@ class Bench:
         rounds, seconds = (2, 2) if self.quick else (self.rounds, 5)
         found = {}
         class Direct:
-            tls, port = "starttls", self.world.sink.plain
+            tls, to = "starttls", f"{HOST}:{self.world.sink.plain}"
         pairs = [("direct", None)] + [(name, front) for name, front in works.LATENCY if name in self.proxies]
         if self.quick:
             pairs = [p for p in pairs if p in (("direct", None), ("sallyport", "both"), ("nginx-stream", "both"), ("nginx-mail", "half"))]

@@ -39,7 +39,7 @@ class Sink:
     def __init__(self, program, folder):
         self.plain, self.tls, self.http = free_port(), free_port(), free_port()
         self.process = subprocess.Popen(
-            [program, "--plain", f"{HOST}:{self.plain}", "--tls", f"{HOST}:{self.tls}",
+            [program, "--plain", f"0.0.0.0:{self.plain}", "--tls", f"{HOST}:{self.tls}",
              "--cert", folder / "sink.pem", "--key", folder / "sink.key",
              "--auth-http", f"{HOST}:{self.http}", "--auth-to", f"{HOST}:{self.plain}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=on_load_cpu)
@@ -72,7 +72,7 @@ class Load:
             if cpu is not None:
                 pin(cpu)
         self.process = subprocess.Popen(
-            [world.load, "--to", f"{HOST}:{front.port}", "--tls", front.tls, "--first-id", str(Load.next_id),
+            [world.load, "--to", front.to, "--tls", front.tls, "--first-id", str(Load.next_id),
              *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=begin)
 
     def line(self):
@@ -101,8 +101,22 @@ class Load:
         return found
 
 
+# Transparent redirection in a namespace of our own; what Sallyport sends on bears its mark.
+REDIRECT = """table ip bench
+delete table ip bench
+table ip bench {{
+	chain out {{
+		type nat hook output priority -100;
+		meta mark 0x5a11 accept
+		ip daddr {address} tcp dport {port} dnat to {host}:{to}
+	}}
+}}
+"""
+
+
 class World:
-    def __init__(self, build):
+    def __init__(self, build, apart):
+        self.apart = apart  # the network is ours alone
         self.program = build / "sallyport"
         self.load, self.sink_program = build / "bench/load", build / "bench/sink"
         for program in (self.program, self.load, self.sink_program):
@@ -119,6 +133,12 @@ class World:
         folder = self.folder / f"{self.numbers}-{name}"
         folder.mkdir()
         return folder
+
+    def redirect(self, address, port, to):
+        done = subprocess.run(["nft", "-f", "-"], input=REDIRECT.format(address=address, port=port, host=HOST, to=to),
+                              capture_output=True, text=True, timeout=20, check=False)
+        if done.returncode:
+            raise Wrong(f"nft: {done.stderr.strip()}")
 
     def openssl(self, *arguments):
         done = subprocess.run(["openssl", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,

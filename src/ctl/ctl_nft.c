@@ -173,6 +173,20 @@ static void put_tproxy(const struct script *s, const struct target targets[2], c
 	}
 }
 
+/* Where nobody listens `tproxy` is passed over; what then happened would be decided by nobody. */
+static void put_closed(const struct script *s, const struct target targets[2], const char *ports)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		if (!targets[v6].there)
+			continue;
+		put(s, "\t\t");
+		put_interface(s);
+		if (s->options->local)
+			put(s, "iifname \"lo\" meta mark 0x%x ", s->brought);
+		put(s, "meta nfproto %s tcp dport %s reject with tcp reset\n", protocols[v6], ports);
+	}
+}
+
 static void put_redirect(const struct script *s, const struct target targets[2], const char *ports)
 {
 	for (int v6 = 0; v6 < 2; v6++) {
@@ -231,8 +245,12 @@ static void put_bring(const struct script *s)
 	put_answers(s);
 	if (s->tproxy && !s->options->local)
 		put_exceptions(s);
-	if (s->tproxy)
+	if (s->tproxy) {
 		put_ports(s, put_tproxy);
+		put(s, "\t\t# While Sallyport does not run, nothing goes past it. Leave these out to let it.\n");
+		put_closed(s, s->clear, clear_ports(s));
+		put_closed(s, s->tls, "465");
+	}
 	put(s, "\t}\n");
 }
 
@@ -257,7 +275,7 @@ static void put_leave(const struct script *s)
 static void put_nat(const struct script *s)
 {
 	put(s, "\tchain %s {\n\t\ttype nat hook %s priority -100; policy accept;\n",
-	    s->options->local ? "leave" : "redirect", s->options->local ? "output" : "prerouting");
+	    s->options->local ? "leave" : "turn", s->options->local ? "output" : "prerouting");
 	put_exceptions(s);
 	put_ports(s, put_redirect);
 	put(s, "\t}\n");

@@ -12,17 +12,19 @@ void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slo
 	*e = (struct edge){
 		.plan = plan_hold(plan), .shared = shared, .slot = slot, .sid_seed = sid_seed,
 	};
-	e->upstream_count = plan->upstream_count;
-	e->upstreams = mem_new(plan->upstream_count * sizeof(*e->upstreams));
+	e->upstream_count = plan->upstream_count + plan->action_count;
+	e->upstreams = mem_new(e->upstream_count * sizeof(*e->upstreams));
 	for (size_t i = 0; i < plan->upstream_count; i++)
 		upstream_init(&e->upstreams[i], &plan->upstreams[i]);
+	for (size_t i = 0; i < plan->action_count; i++)
+		upstream_init(&e->upstreams[plan->upstream_count + i], plan->actions[i].template);
 }
 
 void edge_free(struct edge *e)
 {
 	must(e->sessions == NULL);
 	pool_sweep(e, true);
-	for (size_t i = 0; i < e->plan->upstream_count; i++)
+	for (size_t i = 0; i < e->upstream_count; i++)
 		upstream_free(&e->upstreams[i]);
 	free(e->upstreams);
 	plan_release(e->plan);

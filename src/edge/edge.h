@@ -11,6 +11,7 @@
 
 struct leg;
 struct session;
+struct stock;
 struct stream;
 
 enum dial {
@@ -21,7 +22,7 @@ enum dial {
 
 struct edge {
 	struct plan *plan;          /* held */
-	struct upstream *upstreams; /* one for each of the plan's */
+	struct upstream *upstreams; /* one for each of the plan's, then one for each action */
 	size_t upstream_count;
 	struct shared *shared;
 	int slot;
@@ -34,6 +35,7 @@ struct edge {
 	struct session *again;      /* ran out of turns: run again soon */
 	struct session *ended;      /* for the reaper */
 	struct loop_timer *pool;    /* rings when a kept connection has been idle for too long; NULL without a loop */
+	struct stock *stock;        /* sockets for transparent sessions; NULL without a loop */
 	struct loop *loop;          /* NULL without sockets */
 	struct splice_pool pipes;   /* for tunnels */
 

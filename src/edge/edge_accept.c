@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "edge/session.h"
+#include "edge/transparent.h"
 #include "io/sock.h"
 
 #include <errno.h>
@@ -98,6 +99,32 @@ static bool admit(struct door *d, int fd, const struct addr *peer)
 	return false;
 }
 
+/* Who calls our own port has not been brought here by the kernel's rules. */
+static bool is_own_port(const struct door *d, const struct addr *target)
+{
+	const struct addr *at = &d->listen->at;
+	struct addr plain = *target;
+
+	addr_unmap(&plain);
+	if (addr_port(&plain) != addr_port(at))
+		return false;
+	return addr_is_any(at) || addr_eq(&plain, at);
+}
+
+static void begin_transparent(struct door *d, struct session *s, int fd)
+{
+	struct edge *e = d->accept->edge;
+	bool known = d->listen->tproxy || sock_original(fd, &s->target);
+	bool ourselves;
+
+	if (d->listen->tproxy)
+		s->target = s->local;
+	ourselves = shared_own_has(e->shared, addr_endpoint_key(&s->peer, shared_seed(e->shared)));
+	if (!known)
+		s->target = s->local;
+	transparent_begin(s, !known || ourselves || is_own_port(d, &s->target));
+}
+
 static void begin(struct door *d, int fd, const struct addr *peer, const struct addr *local)
 {
 	struct edge *e = d->accept->edge;
@@ -116,7 +143,10 @@ static void begin(struct door *d, int fd, const struct addr *peer, const struct 
 	stream_open_fd_take(&s->client, fd);
 	s->timer = loop_timer_new(e->loop, on_timer, s);
 	s->watch = loop_watch_stream(e->loop, fd, on_client, s);
-	session_begin(s);
+	if (service->conf->mode == CONF_MODE_TRANSPARENT)
+		begin_transparent(d, s, fd);
+	else
+		session_begin(s);
 }
 
 static void on_connection(void *arg, unsigned what);

@@ -4,6 +4,7 @@
 #include "edge/edge_accept.h"
 #include "edge/pool.h"
 #include "edge/session.h"
+#include "edge/stock.h"
 #include "io/sock.h"
 #include "ipc/ipc_channel.h"
 
@@ -33,9 +34,30 @@ static void on_leg(void *arg, unsigned what)
 		session_run(l->session);
 }
 
+/* In other people's way: with a socket that the kernel's rules let pass, and where so configured from the
+ * client's own address. */
+static int connect_for_client(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
+{
+	bool as_client = leg->session->service->conf->source == CONF_SOURCE_CLIENT;
+	int fd = stock_take(e->stock, to->sa.sa_family == AF_INET6, as_client);
+	struct addr local;
+
+	if (fd < 0) {
+		why_set(why, FAULT_SYSTEM, "no socket has come from the master yet");
+		return -1;
+	}
+	fd = sock_connect_take(fd, as_client ? &leg->session->peer : NULL, to, why);
+	if (fd >= 0 && sock_local(fd, &local)) {
+		leg->own_key = addr_endpoint_key(&local, shared_seed(e->shared));
+		shared_own_add(e->shared, e->slot, leg->own_key);
+	}
+	return fd;
+}
+
 static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
 {
-	int fd = sock_connect(to, why);
+	int fd = leg->session->target.len > 0 ? connect_for_client(e, leg, to, why) :
+						sock_connect(to, why);
 
 	if (fd < 0)
 		return DIAL_FAILED;
@@ -75,6 +97,11 @@ static void take_addrs(struct process *p, const struct ipc_addrs *m)
 {
 	struct edge *e = &p->edge;
 
+	if (m->upstream == PLAN_NAMES) {
+		if (!plan_name_learn(e->plan, m->host, m->addrs, m->count))
+			log_event("resolve", "addresses for a name that this generation does not have");
+		return;
+	}
 	if (m->upstream >= e->plan->upstream_count ||
 	    m->host >= e->plan->upstreams[m->upstream].host_count) {
 		log_event("resolve", "addresses for a host that this generation does not have");
@@ -92,7 +119,7 @@ static void lose_master(struct process *p)
 	leave(p, true);
 }
 
-static void take_message(struct process *p, const struct ipc_message *m)
+static void take_message(struct process *p, const struct ipc_message *m, const int *fds, size_t count)
 {
 	switch (m->kind) {
 	case IPC_DRAIN:
@@ -101,11 +128,13 @@ static void take_message(struct process *p, const struct ipc_message *m)
 	case IPC_ADDRS:
 		take_addrs(p, &m->addrs);
 		break;
+	case IPC_SOCKETS:
+		stock_take_in(p->edge.stock, &m->sockets, fds, count);
+		break;
 	case IPC_START:
 	case IPC_READY:
 	case IPC_ASK:
 	case IPC_WANT:
-	case IPC_SOCKETS:
 		log_event("ipc", "the master sent message %d, which is not for an edge", m->kind);
 		break;
 	}
@@ -114,14 +143,16 @@ static void take_message(struct process *p, const struct ipc_message *m)
 static void on_channel(void *arg, unsigned what)
 {
 	struct process *p = arg;
+	int fds[IPC_SOCKETS_MOST];
 	struct ipc_message m;
+	size_t count = 0;
 	struct why why;
 
 	(void)what;
 	edge_read_clock(&p->edge);
-	switch (ipc_channel_receive(p->channel_fd, &m, &why)) {
+	switch (ipc_channel_receive_fds(p->channel_fd, &m, fds, &count, &why)) {
 	case IPC_GOT_MESSAGE:
-		take_message(p, &m);
+		take_message(p, &m, fds, count);
 		break;
 	case IPC_GOT_NOTHING:
 		break;
@@ -176,6 +207,7 @@ static void leave_clean(struct process *p)
 	if (p->channel != NULL)
 		loop_unwatch(p->channel);
 	edge_free(&p->edge);
+	stock_free(p->edge.stock);
 	loop_timer_free(p->edge.pool);
 	loop_free(p->loop);
 }
@@ -197,6 +229,7 @@ int edge_main(const struct edge_start *start)
 	free(start->listens);
 	p.limit = loop_timer_new(p.loop, on_limit, &p);
 	p.channel = loop_watch_read(p.loop, p.channel_fd, on_channel, &p);
+	p.edge.stock = stock_new(p.channel_fd, p.edge.plan);
 	ready = say_ready(&p);
 	if (ready)
 		loop_run(p.loop, after_batch, &p);

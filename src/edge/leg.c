@@ -38,16 +38,19 @@ static void enter(struct leg *l, enum leg_state state)
 	l->since = l->edge->now;
 }
 
-static void drop_watch(struct leg *l)
+static void let_go_of_socket(struct leg *l)
 {
 	if (l->watch != NULL)
 		loop_unwatch(l->watch);
 	l->watch = NULL;
+	if (l->own_key != 0)
+		shared_own_remove(l->edge->shared, l->edge->slot, l->own_key);
+	l->own_key = 0;
 }
 
 static void hang_up(struct leg *l)
 {
-	drop_watch(l);
+	let_go_of_socket(l);
 	stream_close(&l->stream);
 }
 
@@ -637,7 +640,7 @@ void leg_close(struct leg *l)
 
 void leg_abort(struct leg *l)
 {
-	drop_watch(l);
+	let_go_of_socket(l);
 	if (l->stream.open)
 		stream_abort(&l->stream);
 	l->await_count = 0;

@@ -57,6 +57,7 @@ struct leg {
 	struct stream stream;
 	bool all_left;        /* as of the last flush: all that we had to say has left, and none was dropped */
 	struct loop_watch *watch;
+	uint64_t own_key;     /* of its local end in shared memory; 0: it is not there */
 	struct smtp_client client;
 	struct smtp_reply_reader reader;
 	unsigned char awaits[LEG_AWAIT_MOST]; /* a ring of enum await */

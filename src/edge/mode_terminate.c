@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "edge/pool.h"
+#include "edge/transparent.h"
 
 /* What a command did. */
 enum taken {
@@ -10,11 +11,6 @@ enum taken {
 	TAKEN_ENDED, /* the session is closing */
 };
 
-static struct upstream *upstream_of(const struct session *s)
-{
-	return &s->edge->upstreams[s->service->upstream->index];
-}
-
 static unsigned owed(const struct session *s)
 {
 	return s->leg != NULL ? s->leg->owed : 0;
@@ -22,22 +18,38 @@ static unsigned owed(const struct session *s)
 
 /* --- the leg --- */
 
+static const struct plan_partner *partner_for_all(const struct session *s)
+{
+	return plan_partner_find(s->plan, SPAN("*"));
+}
+
+/* What the leg is made for, before a recipient is known. Where some partner may ask for TLS it is tried at
+ * the least: the check at RCPT can't bring it about any more. */
 static struct tls_need need_of(const struct session *s)
 {
-	struct tls_need need = s->service->upstream->need;
+	struct tls_need need = plan_need(s->up->plan, partner_for_all(s), s->server.tls);
 
-	if (s->service->upstream->mirror)
-		need.level = s->server.tls ? NEED_ENCRYPT : NEED_NONE;
+	if (need.level == NEED_NONE && s->plan->partner_count > 0 && s->up->plan->tls != NULL)
+		need.level = NEED_MAY;
 	return need;
 }
 
-/* TLS state is never shared across needs (law 7): a leg made under another one is not used. */
-static bool leg_is_usable(const struct session *s)
+/* TLS state is never shared across needs (law 7): a leg made under another one serves on only where what
+ * it has meets this one too. */
+static bool leg_is_usable(struct session *s)
 {
 	struct tls_need need = need_of(s);
+	struct tls_facts facts;
+	struct why why;
 
-	return s->leg != NULL && s->leg->state != LEG_BYE && s->leg->state != LEG_CLOSED &&
-	       s->leg->need.level == need.level && s->leg->need.min_bits == need.min_bits;
+	if (s->leg == NULL || s->leg->state == LEG_BYE || s->leg->state == LEG_CLOSED)
+		return false;
+	if (s->leg->need.level == need.level && s->leg->need.min_bits == need.min_bits)
+		return true;
+	if (s->target.len == 0 || s->leg->state != LEG_READY)
+		return s->target.len > 0 && s->leg->state != LEG_FAILED;
+	leg_facts(s->leg, &facts);
+	return need_met(&need, &facts, &why);
 }
 
 static void let_go(struct session *s)
@@ -46,19 +58,37 @@ static void let_go(struct session *s)
 	s->leg = NULL;
 }
 
-/* Sees to it that there is a leg, on its way at least. */
-static enum leg_state want_leg(struct session *s)
+/* Sees to it that there is a leg, on its way at least. `name`: what the client calls itself. */
+static enum leg_state want_leg(struct session *s, struct span name)
 {
 	struct tls_need need;
 
 	if (!leg_is_usable(s)) {
 		let_go(s);
 		need = need_of(s);
-		s->leg = pool_take(s, upstream_of(s), &need);
+		s->leg = pool_take(s, s->up, &need);
 		if (s->leg == NULL)
-			s->leg = leg_new(s, upstream_of(s), need);
+			s->leg = leg_new(s, s->up, need);
 	}
+	if (s->target.len > 0 && s->leg->state != LEG_READY)
+		leg_name(s->leg, name);
 	return s->leg->state;
+}
+
+static bool is_transparent(const struct session *s)
+{
+	return s->target.len > 0;
+}
+
+static const struct smtp_caps *upstream_caps(const struct session *s)
+{
+	return is_transparent(s) ? &s->leg->client.caps : &s->up->caps;
+}
+
+/* Who the client shall think it speaks with. */
+static const char *our_name(const struct session *s)
+{
+	return is_transparent(s) ? s->leg->server_name : s->service->hostname;
 }
 
 static enum txn_outcome leg_failure(const struct leg *l)
@@ -108,23 +138,37 @@ static struct smtp_caps our_caps(const struct session *s)
 	};
 }
 
+static bool upstream_has_tls(const struct session *s)
+{
+	if (!is_transparent(s))
+		return s->up->offers_tls;
+	return s->leg->client.offers_tls || stream_is_secure(&s->leg->stream);
+}
+
 /* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the client in the
- * clear, but where the upstream's leg must be as the client's is (SPEC MC-5). */
+ * clear, but where the upstream's leg must be as the client's is (SPEC MC-5), and where there is
+ * no certificate to mint ours from. */
 static bool offers_starttls(const struct session *s)
 {
-	return s->service->offer_tls && !s->server.tls &&
-	       (!s->service->upstream->mirror || upstream_of(s)->offers_tls);
+	const struct plan_partner *all = partner_for_all(s);
+	bool minted = s->action != NULL && s->action->authority != NULL;
+
+	if (!s->offer_tls || s->server.tls || s->tls == NULL)
+		return false;
+	if (all != NULL && all->conf->client == CONF_PARTNER_CLIENT_NONE)
+		return false;
+	return !(s->up->plan->mirror || minted) || upstream_has_tls(s);
 }
 
 static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
-	struct smtp_caps offer = smtp_caps_both(our_caps(s), upstream_of(s)->caps);
+	struct smtp_caps offer = smtp_caps_both(our_caps(s), *upstream_caps(s));
 
 	if (offers_starttls(s))
 		offer.have |= SMTP_CAP_STARTTLS;
 	s->server.offer = offer;
 	smtp_server_hello(&s->server, cmd);
-	must(smtp_caps_put(&s->client.out, s->service->hostname, &offer));
+	must(smtp_caps_put(&s->client.out, our_name(s), &offer));
 }
 
 /* Nothing is known of the upstream, so there is nothing that could honestly be offered. */
@@ -155,14 +199,16 @@ static bool leg_is_coming(const struct session *s)
  * would wake nobody here. */
 static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
-	struct upstream *up = upstream_of(s);
+	struct upstream *up = s->up;
 
-	if (leg_is_coming(s) || !upstream_is_fresh(up, s->edge->now)) {
-		switch (want_leg(s)) {
+	if (!s->esmtp)
+		return refuse(s, &SMTP_SAY_NOT_OFFERED);
+	if (is_transparent(s) || leg_is_coming(s) || !upstream_is_fresh(up, s->edge->now)) {
+		switch (want_leg(s, cmd->arg)) {
 		case LEG_READY:
 			break;
 		case LEG_FAILED:
-			if (!up->known)
+			if (is_transparent(s) || !up->known)
 				return no_service(s);
 			let_go(s);
 			break;
@@ -178,11 +224,19 @@ static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 
 static enum taken do_helo(struct session *s, const struct smtp_cmd *cmd)
 {
+	if (is_transparent(s)) {
+		enum leg_state state = want_leg(s, cmd->arg);
+
+		if (state == LEG_FAILED)
+			return no_service(s);
+		if (state != LEG_READY)
+			return TAKEN_WAIT;
+	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
 	s->server.offer = (struct smtp_caps){ 0 };
 	smtp_server_hello(&s->server, cmd);
-	must(buf_printf(&s->client.out, "250 %s\r\n", s->service->hostname));
+	must(buf_printf(&s->client.out, "250 %s\r\n", our_name(s)));
 	return TAKEN;
 }
 
@@ -196,11 +250,18 @@ static enum taken do_rset(struct session *s)
 
 static enum taken do_starttls(struct session *s, size_t line_octets)
 {
+	const struct smtp_answer *refusal;
+
 	if (buf_used(&s->client.in) > line_octets) {
 		why_set(&s->why, FAULT_PEER, "%zu bytes came in the clear after STARTTLS",
 			buf_used(&s->client.in) - line_octets);
 		session_finish(s, OUTCOME_TLS_DIRTY, &SMTP_SAY_TLS_DIRTY);
 		return TAKEN_ENDED;
+	}
+	refusal = transparent_leaf(s);
+	if (refusal != NULL) {
+		session_say(s, refusal);
+		return TAKEN;
 	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
@@ -228,7 +289,7 @@ static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
 	struct leg *l;
 	size_t mark;
 
-	switch (want_leg(s)) {
+	switch (want_leg(s, buf_peek(&s->server.helo))) {
 	case LEG_READY:
 		break;
 	case LEG_FAILED:
@@ -263,8 +324,28 @@ static bool txn_is_lost(const struct session *s)
 	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
 }
 
+/* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4); NULL: nothing that is not
+ * there. `text` is for the answer's words. */
+static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct why *why)
+{
+	const struct plan_partner *partner = plan_partner_find(s->plan, rcpt);
+	struct tls_facts facts;
+	struct tls_need need;
+
+	if (partner == NULL)
+		return NULL;
+	why_set(why, FAULT_POLICY, "%s", SMTP_SAY_TLS_FIRST.text);
+	if (partner->conf->client == CONF_PARTNER_CLIENT_REQUIRED && !s->server.tls)
+		return &SMTP_SAY_TLS_FIRST;
+	need = plan_need(s->up->plan, partner, s->server.tls);
+	leg_facts(s->leg, &facts);
+	return need_met(&need, &facts, why) ? NULL : leg_policy_answer(&need, &facts);
+}
+
 static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 {
+	const struct smtp_answer *refusal;
+	struct why why;
 	struct leg *l = s->leg;
 	size_t mark;
 
@@ -276,6 +357,13 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		if (owed(s) > 0)
 			return TAKEN_WAIT;
 		session_say(s, &SMTP_SAY_TOO_MANY_RCPT);
+		return TAKEN;
+	}
+	refusal = partner_refusal(s, cmd->path.text, &why);
+	if (refusal != NULL) {
+		if (owed(s) > 0)
+			return TAKEN_WAIT;
+		session_say_text(s, refusal, why.text);
 		return TAKEN;
 	}
 	if (!smtp_client_can_rcpt(&l->client.caps, cmd)) {
@@ -465,7 +553,6 @@ static bool one_command(struct session *s)
 		break;
 	}
 	taken = handle(s, line);
-	s->waiting = taken == TAKEN_WAIT;
 	s->command_waits = taken == TAKEN_WAIT;
 	if (taken != TAKEN)
 		return taken == TAKEN_ENDED;
@@ -485,7 +572,7 @@ static bool awaits_go(const struct session *s)
 /* Whose turn is it? */
 static void settle(struct session *s)
 {
-	bool upstream = owed(s) > 0 || leg_is_coming(s) || s->command_waits;
+	bool upstream = owed(s) > 0 || leg_is_coming(s) || s->command_waits || !s->greeted;
 
 	if (s->phase == PHASE_COMMAND && upstream)
 		session_enter(s, PHASE_UPSTREAM);
@@ -502,7 +589,7 @@ static bool terminate_commands(struct session *s)
 {
 	bool moved = false;
 
-	while (between_messages(s) && !awaits_go(s) && one_command(s))
+	while (s->greeted && between_messages(s) && !awaits_go(s) && one_command(s))
 		moved = true;
 	return moved;
 }
@@ -548,6 +635,7 @@ static bool step(struct session *s)
 		return true;
 	moved = s->leg != NULL && leg_step(s->leg);
 	moved |= terminate_replay(s);
+	moved |= transparent_greet(s);
 	moved |= terminate_replies(s);
 	if (s->phase == PHASE_BODY)
 		moved |= terminate_body(s);

@@ -2,7 +2,9 @@
 
 #include "base/must.h"
 #include "edge/mode.h"
+#include "edge/pass.h"
 #include "edge/pool.h"
+#include "edge/transparent.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,26 @@ static void link_out(struct session *s)
 	s->edge->session_count--;
 }
 
+static void use_service(struct session *s)
+{
+	s->up = &s->edge->upstreams[s->service->upstream->index];
+	s->tls = s->service->tls;
+	s->offer_tls = s->service->offer_tls;
+	s->esmtp = s->service->esmtp;
+	s->server.need_tls = s->service->need_tls;
+}
+
+void session_use_action(struct session *s, const struct plan_action *action, const char *rule)
+{
+	s->action = action;
+	s->rule = rule;
+	s->up = &s->edge->upstreams[action->template->index];
+	s->tls = action->tls;
+	s->offer_tls = action->offer_tls;
+	s->esmtp = action->esmtp;
+	s->server.need_tls = action->need_tls;
+}
+
 struct session *session_new(struct edge *e, const struct plan_service *service, bool implicit,
 			    const struct addr *peer, const struct addr *local)
 {
@@ -57,7 +79,8 @@ struct session *session_new(struct edge *e, const struct plan_service *service, 
 		 (unsigned long long)(mix(e->sid_seed++) >> 16));
 	stream_init(&s->client);
 	smtp_server_init(&s->server, service->hostname);
-	s->server.need_tls = service->need_tls;
+	if (service->upstream != NULL)
+		use_service(s);
 	link_in(s);
 	return s;
 }
@@ -86,6 +109,7 @@ void session_free(struct session *s)
 			     addr_client_key(&s->peer, shared_seed(e->shared)));
 	close_client(s);
 	leg_free(s->leg);
+	pass_free(s);
 	smtp_server_free(&s->server);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
@@ -162,7 +186,8 @@ void session_drop_leg(struct session *s)
 
 	if (l == NULL)
 		return;
-	if (l->state == LEG_READY && l->await_count == 0 && !body_under_way(s)) {
+	/* What two others say to each other is nothing that a word of ours may end. */
+	if (l->state == LEG_READY && !l->bare && l->await_count == 0 && !body_under_way(s)) {
 		if (pool_put(l))
 			s->leg = NULL;
 		else
@@ -200,7 +225,7 @@ static void conclude(struct session *s, enum outcome outcome)
 
 void session_finish(struct session *s, enum outcome outcome, const struct smtp_answer *a)
 {
-	if (a != NULL && buf_space(&s->client.out) >= SMTP_LINE_MOST)
+	if (a != NULL && !s->client.close_when_flushed && buf_space(&s->client.out) >= SMTP_LINE_MOST)
 		session_say(s, a);
 	stream_finish(&s->client);
 	stream_flush(&s->client, s->edge->now);
@@ -215,13 +240,27 @@ void session_end(struct session *s, enum outcome outcome, const struct why *why)
 	close_client(s);
 }
 
+void session_abort(struct session *s, enum outcome outcome, const struct why *why)
+{
+	if (why != NULL)
+		s->why = *why;
+	conclude(s, outcome);
+	drop_watch(s);
+	stream_abort(&s->client);
+}
+
 /* --- steps that belong to no mode --- */
 
-static void begin_tls(struct session *s)
+void session_begin_tls(struct session *s, bool peeked)
 {
-	struct tls_conn *tls = tls_conn_accept(s->service->tls);
+	struct tls_conn *tls = tls_conn_accept(s->tls);
+	bool begun;
 
-	if (!stream_start_tls(&s->client, tls, &s->why)) {
+	if (s->leaf != NULL)
+		tls_conn_use_cert(tls, s->leaf, s->leaf_label);
+	begun = peeked ? stream_start_tls_peeked(&s->client, tls, &s->why) :
+			 stream_start_tls(&s->client, tls, &s->why);
+	if (!begun) {
 		tls_conn_free(tls);
 		session_finish(s, OUTCOME_TLS_DIRTY, NULL);
 		return;
@@ -232,6 +271,7 @@ static void begin_tls(struct session *s)
 static void greet(struct session *s)
 {
 	must(smtp_server_greet(&s->server, &s->client.out));
+	s->greeted = true;
 	session_enter(s, PHASE_COMMAND);
 }
 
@@ -239,7 +279,7 @@ void session_begin(struct session *s)
 {
 	edge_count(s->edge, COUNT_CONNECTIONS, 1);
 	if (s->implicit)
-		begin_tls(s);
+		session_begin_tls(s, false);
 	else
 		greet(s);
 	session_run(s);
@@ -256,7 +296,7 @@ static bool step_starttls(struct session *s)
 	}
 	if (!stream_flushed(&s->client))
 		return false;
-	begin_tls(s);
+	session_begin_tls(s, false);
 	return true;
 }
 
@@ -279,7 +319,9 @@ static bool step_tls(struct session *s)
 	if (facts.resumed)
 		edge_count(s->edge, COUNT_CLIENT_TLS_RESUMED, 1);
 	smtp_server_tls(&s->server);
-	if (s->implicit)
+	if (s->target.len > 0 && !s->greeted)
+		session_enter(s, PHASE_UPSTREAM);
+	else if (s->implicit)
 		greet(s);
 	else
 		session_enter(s, PHASE_COMMAND);
@@ -330,6 +372,7 @@ static bool step(struct session *s)
 	case PHASE_TUNNEL:
 		return s->mode->step(s);
 	case PHASE_START:
+		return transparent_step(s);
 	case PHASE_ENDED:
 	case PHASE_MOST:
 		break;
@@ -472,6 +515,10 @@ static void client_too_slow(struct session *s, enum outcome outcome)
 {
 	bool stuck = !stream_flushed(&s->client);
 
+	if (s->pass != NULL) {
+		pass_too_slow(s, outcome == OUTCOME_CLIENT_TIMEOUT ? OUTCOME_IDLE : outcome);
+		return;
+	}
 	why_set(&s->why, FAULT_PEER, "%s in phase %s",
 		outcome == OUTCOME_SESSION_LIMIT ? "the session's time was over" :
 		stuck ? "the client does not read our replies" : "nothing came in time",

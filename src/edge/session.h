@@ -51,7 +51,6 @@ struct session {
 	msec phase_since;
 	msec spent[PHASE_MOST];          /* for the log: time in each phase */
 	msec born;
-	bool waiting;                    /* a command stands at the front of the input and can't be acted on yet */
 	bool long_line;                  /* one was thrown away, and its refusal is due */
 	bool command_waits;              /* the one at the front of the input, for the upstream */
 	const struct smtp_answer *discard_answer; /* to a BDAT that was refused; its octets come first */

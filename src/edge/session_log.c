@@ -1,3 +1,4 @@
+#include "edge/pass.h"
 #include "edge/session.h"
 
 #include <stdio.h>
@@ -61,8 +62,12 @@ void session_log_end(const struct session *s)
 	put_peers(&line, s);
 	log_text(&line, "outcome", outcome_name(s->outcome));
 	log_text(&line, "fault", fault_name(fault));
-	log_span(&line, "helo", buf_peek(&s->server.helo));
-	put_tls(&line, "client", &facts);
+	if (s->pass != NULL) {
+		pass_log(&line, s);
+	} else {
+		log_span(&line, "helo", buf_peek(&s->server.helo));
+		put_tls(&line, "client", &facts);
+	}
 	log_int(&line, "txns", s->txns);
 	log_int(&line, "messages", s->messages);
 	log_int(&line, "errors", s->server.errors);

@@ -18,12 +18,15 @@ static void print_id(const struct session *s, char id[32])
 	snprintf(id, 32, "%s.%u", s->sid, s->txn->number);
 }
 
-/* The Received field that this hop adds (RFC 5321 section 4.4). */
+/* The Received field that this hop adds (RFC 5321 section 4.4). In other people's way we are no hop:
+ * there the message stays as it is. */
 static void put_received(const struct session *s, struct buf *field)
 {
 	char client[ADDR_TEXT_MOST], id[32], tls[64];
 	struct tls_facts facts;
 
+	if (s->target.len > 0)
+		return;
 	addr_print_host(&s->peer, client);
 	print_id(s, id);
 	session_client_facts(s, &facts);

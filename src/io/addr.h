@@ -26,6 +26,7 @@ MUST_CHECK bool addr_read_host(struct span host, uint16_t port, struct addr *a);
 void addr_print(const struct addr *a, char text[ADDR_TEXT_MOST]);      /* with port, as addr_read takes it */
 void addr_print_host(const struct addr *a, char text[ADDR_TEXT_MOST]); /* without; IPv4-mapped as IPv4 */
 uint16_t addr_port(const struct addr *a);
+bool addr_is_any(const struct addr *a); /* "*", 0.0.0.0 or :: */
 bool addr_eq(const struct addr *a, const struct addr *b);
 
 /* An IPv4 address that came in IPv6 clothes (::ffff:192.0.2.7) becomes IPv4. */
@@ -33,6 +34,8 @@ void addr_unmap(struct addr *a);
 
 /* The key under which a client is counted: the IPv4 address, or the /64 of an IPv6 one. Never 0, and
  * different for different clients; without `seed` nobody can tell which keys lie close. */
+/* A key for address and port. */
+uint64_t addr_endpoint_key(const struct addr *a, uint64_t seed);
 uint64_t addr_client_key(const struct addr *a, uint64_t seed);
 
 #endif

@@ -31,7 +31,9 @@ static struct conf_upstream *make_conf(const struct conf_action *a)
 
 static void make_template(const struct plan_build *b, struct plan_action *a)
 {
-	const struct plan_upstream_from from = { "actions", &a->conf->name, &a->conf->ca, &a->conf->crl };
+	/* A minted leaf has the names of the upstream's certificate, and the client checks those. */
+	const struct plan_upstream_from from = { "actions", &a->conf->name, &a->conf->ca, &a->conf->crl,
+						 a->conf->authority != NULL };
 	struct plan_upstream *u = mem_new(sizeof(*u));
 	struct conf_upstream *c = make_conf(a->conf);
 
@@ -119,7 +121,6 @@ static void make_terminate(const struct plan_build *b, struct plan_action *a)
 	a->need_tls = a->conf->client_tls == CONF_CLIENT_TLS_ENCRYPT;
 	a->offer_tls = a->conf->client_tls != CONF_CLIENT_TLS_NONE && !plan_partner_offers_none(b->plan) &&
 		       is_shown(c, a->conf, conf_service_listens_clear);
-	make_template(b, a);
 	if (!a->offer_tls && !implicit)
 		return;
 	make_tls(b, a);
@@ -139,6 +140,7 @@ void plan_action_make(struct plan_build *b)
 		a->conf = &p->conf->actions[i];
 		a->index = i;
 		a->method = a->conf->tls;
+		make_template(b, a);
 		if (a->method == CONF_METHOD_TERMINATE)
 			make_terminate(b, a);
 	}

@@ -43,6 +43,7 @@ struct plan_upstream_from {
 	const char *section; /* "upstreams" */
 	char *const *name;
 	char *const *ca, *const *crl;
+	bool any_name; /* the names of its certificate are for the client to check */
 };
 /* Level and TLS of `u`, whose conf is complete. */
 void plan_upstream_set_up(const struct plan_build *b, struct plan_upstream *u,

@@ -113,6 +113,7 @@ static void make_tls(const struct plan_build *b, struct plan_upstream *u, const 
 	struct tls_client_conf conf = {
 		.profile = &profile,
 		.names = (const char *const *)c->names.at, .name_count = c->names.count,
+		.any_name = from->any_name,
 	};
 	struct why why;
 	bool whole;
@@ -176,7 +177,7 @@ void plan_upstream_make(struct plan_build *b)
 	for (size_t i = 0; i < p->conf->upstream_count; i++) {
 		struct plan_upstream *u = &p->upstreams[p->upstream_count++];
 		const struct conf_upstream *c = &p->conf->upstreams[i];
-		const struct plan_upstream_from from = { "upstreams", &c->name, &c->ca, &c->crl };
+		const struct plan_upstream_from from = { "upstreams", &c->name, &c->ca, &c->crl, false };
 
 		u->conf = c;
 		u->index = i;

@@ -1,6 +1,7 @@
 #include "proc/generation.h"
 
 #include "base/must.h"
+#include "proc/resolve.h"
 #include "proc/shared.h"
 
 #include <errno.h>
@@ -54,16 +55,6 @@ static void find_user(struct generation *g, const struct conf *c, struct conf_re
 	g->gid = user->pw_gid;
 }
 
-static void check_bounds(const struct plan *p, struct conf_report *report)
-{
-	struct conf_place nowhere = { 0, 0 };
-
-	if (p->service_count > SHARED_SERVICES)
-		conf_error(report, nowhere, "%zu services; at most %d", p->service_count, SHARED_SERVICES);
-	if (p->listen_count == 0)
-		conf_error(report, nowhere, "no service listens anywhere");
-}
-
 static void list_name(struct generation *g, uint32_t upstream, size_t host)
 {
 	g->known = mem_grow(g->known, (g->known_count + 1) * sizeof(*g->known));
@@ -85,6 +76,20 @@ static void list_names(struct generation *g)
 		list_name(g, PLAN_NAMES, n);
 }
 
+static void check_bounds(const struct generation *g, struct conf_report *report)
+{
+	const struct plan *p = g->plan;
+	struct conf_place nowhere = { 0, 0 };
+
+	if (p->service_count > SHARED_SERVICES)
+		conf_error(report, nowhere, "%zu services; at most %d", p->service_count, SHARED_SERVICES);
+	if (p->listen_count == 0)
+		conf_error(report, nowhere, "no service listens anywhere");
+	if (g->known_count > RESOLVE_NAMES_MOST)
+		conf_error(report, nowhere, "%zu host names to look up; at most %d", g->known_count,
+			   RESOLVE_NAMES_MOST);
+}
+
 static void fill(struct generation *g, struct conf *conf, struct conf_source *source,
 		 struct conf_report *report)
 {
@@ -95,7 +100,8 @@ static void fill(struct generation *g, struct conf *conf, struct conf_source *so
 	g->plan = plan_build(conf, source, NULL, g->checked_at, g->number, report);
 	if (g->plan == NULL)
 		return;
-	check_bounds(g->plan, report);
+	list_names(g);
+	check_bounds(g, report);
 	if (report->errors > 0)
 		return;
 	g->conf_fd = conf_source_seal(source, &why);
@@ -104,7 +110,6 @@ static void fill(struct generation *g, struct conf *conf, struct conf_source *so
 		return;
 	}
 	g->edges = edges_of(g->plan->conf);
-	list_names(g);
 	g->due = mem_new((g->edges + 1) * sizeof(*g->due));
 }
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define NAMES_MOST 4096
 #define AGE_MS 60000
 #define RETRY_MS 5000
 
@@ -136,7 +135,7 @@ static int wait_for(const struct names *names)
 
 static bool add(struct names *names, const struct ipc_message *m)
 {
-	if (m->kind != IPC_ASK || names->count >= NAMES_MOST)
+	if (m->kind != IPC_ASK || names->count >= RESOLVE_NAMES_MOST)
 		return false;
 	names->all = mem_grow(names->all, (names->count + 1) * sizeof(*names->all));
 	names->all[names->count++] = (struct name){ .ask = m->ask, .due = clock_now() };

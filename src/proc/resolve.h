@@ -6,6 +6,9 @@
 #define PROC_RESOLVE_H
 
 /* Returns the exit status. */
+/* Names of one configuration. */
+#define RESOLVE_NAMES_MOST 4096
+
 int resolve_main(void);
 
 #endif

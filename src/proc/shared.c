@@ -371,3 +371,26 @@ void shared_leave(struct shared *s, int slot, size_t service, uint64_t key)
 	atomic_store(&own->services[service], before - 1);
 	addr_sub(own, place_of(service, key));
 }
+
+/* Beside the services' clients, under a service number that none has. */
+static struct place own_place(uint64_t key)
+{
+	return place_of(SHARED_SERVICES, key);
+}
+
+void shared_own_add(struct shared *s, int slot, uint64_t key)
+{
+	/* Where the table is full a loop through this connection is not seen; the mark on it still
+	 * keeps the kernel's rules from bringing it back. */
+	(void)addr_add(&s->slots[slot], own_place(key));
+}
+
+void shared_own_remove(struct shared *s, int slot, uint64_t key)
+{
+	addr_sub(&s->slots[slot], own_place(key));
+}
+
+bool shared_own_has(const struct shared *s, uint64_t key)
+{
+	return addr_sum(s, own_place(key)) > 0;
+}

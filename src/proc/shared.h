@@ -65,6 +65,12 @@ uint64_t shared_sum(const struct shared *s, enum shared_count c);
  * older generation drains, its services count under the index they had there. */
 MUST_CHECK bool shared_enter(struct shared *s, int slot, size_t service, unsigned most,
 			     uint64_t key, unsigned most_per_addr, bool *by_addr);
+/* The local ends of connections that edges have opened for transparent sessions: a client that comes from
+ * one of them is ourselves, a loop. `key`: addr_endpoint_key. */
+void shared_own_add(struct shared *s, int slot, uint64_t key);
+void shared_own_remove(struct shared *s, int slot, uint64_t key);
+bool shared_own_has(const struct shared *s, uint64_t key);
+
 void shared_leave(struct shared *s, int slot, size_t service, uint64_t key);
 
 #endif

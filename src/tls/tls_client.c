@@ -93,6 +93,7 @@ static struct tls_client *make(const struct tls_client_conf *conf)
 	for (size_t i = 0; i < conf->name_count; i++)
 		c->names[i] = mem_text(conf->names[i]);
 	c->name_count = conf->name_count;
+	c->any_name = conf->any_name;
 	return c;
 }
 

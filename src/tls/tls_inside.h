@@ -103,6 +103,7 @@ struct tls_client {
 	SSL_CTX *ctx;
 	char **names;
 	size_t name_count;
+	bool any_name;
 	int64_t now; /* 0: the wall clock; else it stands still here (tests) */
 	enum tls_ocsp ocsp;
 	STACK_OF(X509_CRL) *crls; /* NULL: none are looked at */

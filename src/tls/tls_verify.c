@@ -32,6 +32,8 @@ static const char *matching(X509 *leaf, const struct tls_conn *c)
 {
 	const struct tls_client *client = c->client;
 
+	if (client->any_name)
+		return "whatever name the client asks for";
 	if (client->name_count == 0)
 		return has_name(leaf, c->host) ? c->host : NULL;
 	for (size_t i = 0; i < client->name_count; i++) {

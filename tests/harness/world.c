@@ -153,7 +153,12 @@ struct world_peer *world_call(struct world *w, size_t service, bool implicit)
 	snprintf(p->sid, sizeof(p->sid), "%s", p->session->sid);
 	stream_open_pipe(&p->session->client, &p->pipe, true);
 	open_stream(p);
-	session_begin(p->session);
+	if (w->on_call != NULL) {
+		w->on_call(w, p->session);
+		session_run(p->session);
+	} else {
+		session_begin(p->session);
+	}
 	return p;
 }
 

@@ -58,6 +58,8 @@ struct world {
 
 	/* Asked once for each connection that the gateway opens; may set `user` and `deaf`, and start TLS. */
 	enum world_fate (*on_dial)(struct world *w, struct world_peer *upstream);
+	/* May be NULL: session_begin. Else it begins a session of another mode; then session_run is called. */
+	void (*on_call)(struct world *w, struct session *s);
 	void *user;
 
 	/* The octets of all peers on their way to the gateway are counted. They stop at number

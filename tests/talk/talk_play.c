@@ -1,6 +1,8 @@
 #include "talk_play.h"
 
 #include "base/must.h"
+#include "edge/mode_tunnel.h"
+#include "edge/mode_watch.h"
 #include "edge/session.h"
 #include "harness/world_tls.h"
 
@@ -29,11 +31,6 @@ void talk_play_fail(struct play *p, const struct talk_step *s, const char *fmt, 
 static bool failed(const struct play *p)
 {
 	return p->played->wrong[0] != '\0';
-}
-
-static void name_of(const struct talk_who *who, char name[16])
-{
-	snprintf(name, 16, who->number == 1 ? "%c" : "%c%u", who->client ? 'C' : 'U', who->number);
 }
 
 static void print(const struct play *p, const struct world_peer *peer, char mark, struct span text)
@@ -77,6 +74,19 @@ static bool start_tls(struct play *p, struct world_peer *peer, struct span rest)
 	return server != NULL;
 }
 
+/* In the modes that pass octets on, the session has called the upstream's first host. */
+static void on_call(struct world *w, struct session *s)
+{
+	const struct play *p = w->user;
+	struct upstream *up = &w->edge.upstreams[0];
+
+	must(addr_read(SPAN("192.0.2.1:25"), &s->target));
+	if (p->talk->mode == TALK_TUNNEL)
+		mode_tunnel_begin(s, up);
+	else
+		mode_watch_begin(s, up, p->talk->mode == TALK_STRIP);
+}
+
 static enum world_fate on_dial(struct world *w, struct world_peer *upstream)
 {
 	struct play *p = w->user;
@@ -104,220 +114,13 @@ static struct world_peer *peer_of(struct play *p, const struct talk_who *who)
 	return who->client ? peer : NULL;
 }
 
-static void take(struct play *p, struct world_peer *peer, size_t used)
+void talk_play_take(struct play *p, struct world_peer *peer, size_t used)
 {
 	struct span some = span_first(buf_peek(&peer->got), used);
 
 	print(p, peer, '<', some);
 	must(buf_put(&p->said[peer->client], some));
 	buf_consume(&peer->got, used);
-}
-
-/* --- what is to be seen --- */
-
-enum seen { SEEN, SEEN_NOT_YET, SEEN_WRONG };
-
-static void fail_seen(struct play *p, const struct talk_step *s, const struct world_peer *peer,
-		      const char *want)
-{
-	char got[SHOWN], name[16];
-
-	name_of(&s->who, name);
-	talk_text_show(buf_peek(&peer->got), got, sizeof(got));
-	talk_play_fail(p, s, "%s should see \"%s\", and sees %s%s%s%s%s", name, want,
-		       got[0] != '\0' ? "\"" : "nothing", got, got[0] != '\0' ? "\"" : "",
-		       peer->stream.why.text[0] != '\0' ? "; " : "", peer->stream.why.text);
-}
-
-static enum seen see_text(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	enum seen seen = SEEN_WRONG;
-	char want[SHOWN];
-
-	for (unsigned i = 0; i < (p->way->whole ? s->whole_count : s->text_count); i++) {
-		size_t used;
-
-		switch (talk_text_match(&s->texts[i], buf_peek(&peer->got), peer->sid, &used)) {
-		case TALK_SAME:
-			take(p, peer, used);
-			return SEEN;
-		case TALK_MORE:
-			seen = SEEN_NOT_YET;
-			break;
-		case TALK_OTHER:
-			break;
-		}
-	}
-	if (seen == SEEN_WRONG) {
-		talk_text_show(buf_peek(&s->texts[0].octets), want, sizeof(want));
-		fail_seen(p, s, peer, want);
-	}
-	return seen;
-}
-
-/* A line with its CRLF; empty: none is whole. */
-static struct span line_at(struct span all, size_t from)
-{
-	for (size_t i = from; i + 1 < all.len; i++) {
-		if (all.at[i] == '\r' && all.at[i + 1] == '\n')
-			return span_of(all.at + from, i + 2 - from);
-	}
-	return span_of(all.at, 0);
-}
-
-static enum seen see_reply(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	size_t used = 0;
-
-	for (;;) {
-		struct span line = line_at(buf_peek(&peer->got), used);
-
-		if (line.len == 0)
-			return SEEN_NOT_YET;
-		used += line.len;
-		if (line.len < 6 || !span_eq(span_first(line, 3), span_str(s->arg)))
-			break;
-		if (line.at[3] != '-') {
-			take(p, peer, used);
-			return SEEN;
-		}
-	}
-	fail_seen(p, s, peer, s->arg);
-	return SEEN_WRONG;
-}
-
-/* Octets of the field with its folded lines; 0: there is none. A fold that may yet come is not waited for:
- * what follows is there when the field is. */
-static size_t received_field(struct span all)
-{
-	size_t used = 0;
-
-	if (!span_starts_nocase(all, SPAN("Received: ")))
-		return 0;
-	do {
-		struct span line = line_at(all, used);
-
-		if (line.len == 0)
-			return 0;
-		used += line.len;
-	} while (used < all.len && all.at[used] == '\t');
-	return used;
-}
-
-static enum seen see_received(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	struct span all = buf_peek(&peer->got);
-	size_t used = received_field(all);
-
-	if (used == 0 && all.len >= 10) {
-		fail_seen(p, s, peer, "Received: ...");
-		return SEEN_WRONG;
-	}
-	if (used == 0)
-		return SEEN_NOT_YET;
-	take(p, peer, used);
-	return SEEN;
-}
-
-static bool read_bdat(struct span line, uint64_t *size, bool *last)
-{
-	struct span word;
-
-	line.len -= 2;
-	word = span_cut(&line, ' ');
-	if (!span_eq(word, SPAN("BDAT")))
-		return false;
-	word = span_cut(&line, ' ');
-	*last = span_eq(line, SPAN("LAST"));
-	return span_number(word, WORLD_GOT_MOST, size) && (*last || line.len == 0);
-}
-
-static enum seen see_bdat(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	struct span all = buf_peek(&peer->got), want = buf_peek(&s->texts[0].octets), chunk;
-	struct span line = line_at(all, 0);
-	char shown[SHOWN];
-	uint64_t size;
-	bool last;
-
-	if (line.len == 0)
-		return SEEN_NOT_YET;
-	if (read_bdat(line, &size, &last) && last == s->last) {
-		if (all.len < line.len + size)
-			return SEEN_NOT_YET;
-		chunk = span_of(all.at + line.len, (size_t)size);
-		if (span_eq(span_from(chunk, received_field(chunk)), want)) {
-			take(p, peer, line.len + (size_t)size);
-			return SEEN;
-		}
-	}
-	talk_text_show(want, shown, sizeof(shown));
-	fail_seen(p, s, peer, shown);
-	return SEEN_WRONG;
-}
-
-static const char *end_of(const struct world_peer *peer)
-{
-	if (peer->pipe.reset)
-		return "reset";
-	switch (peer->stream.end) {
-	case STREAM_OPEN:
-		break;
-	case STREAM_CLOSED:
-		return peer->stream.tls != NULL ? "close_notify" : "fin";
-	case STREAM_CUT:
-		return "cut";
-	case STREAM_RESET:
-		return "reset";
-	case STREAM_TLS_BROKEN:
-		return "broken";
-	}
-	return "open";
-}
-
-/* "fin", "reset", "open"; "broken *version*" also looks at what TLS said. */
-static enum seen see_end(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	struct span rest = span_str(s->arg);
-	struct span want = span_cut(&rest, ' ');
-	struct span why = span_str(peer->stream.why.text);
-	char name[16];
-
-	if (buf_used(&peer->got) > 0) {
-		fail_seen(p, s, peer, "nothing more");
-		return SEEN_WRONG;
-	}
-	if (span_eq(want, span_str(end_of(peer))) && (rest.len == 0 || talk_text_glob(rest, why)))
-		return SEEN;
-	if (peer->stream.end == STREAM_OPEN)
-		return SEEN_NOT_YET;
-	name_of(&s->who, name);
-	talk_play_fail(p, s, "%s's connection should be %s, and is %s (%s)", name, s->arg, end_of(peer),
-		       why.at);
-	return SEEN_WRONG;
-}
-
-static enum seen see(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	switch (s->kind) {
-	case TALK_SEE:
-		return see_text(p, s, peer);
-	case TALK_SEE_REPLY:
-		return see_reply(p, s, peer);
-	case TALK_SEE_RECEIVED:
-		return see_received(p, s, peer);
-	case TALK_SEE_BDAT:
-		return see_bdat(p, s, peer);
-	case TALK_SEE_END:
-		return see_end(p, s, peer);
-	case TALK_SEE_ANY:
-		p->any[peer->client][peer->number] = true;
-		take(p, peer, buf_used(&peer->got));
-		return SEEN;
-	default:
-		must(false);
-		return SEEN_WRONG;
-	}
 }
 
 /* --- what is done --- */
@@ -394,7 +197,7 @@ static void check_silence(struct play *p, const struct talk_step *s, const struc
 		char got[SHOWN];
 
 		if (p->any[peer->client][peer->number])
-			take(p, peer, buf_used(&peer->got));
+			talk_play_take(p, peer, buf_used(&peer->got));
 		if (buf_used(&peer->got) == 0 || (only != NULL && peer != only))
 			continue;
 		talk_text_show(buf_peek(&peer->got), got, sizeof(got));
@@ -434,7 +237,7 @@ static bool work_off(struct play *p, unsigned number)
 				check_silence(p, s, peer);
 			do_step(p, s, peer);
 			spoken = true;
-		} else if (spoken || see(p, s, peer) != SEEN) {
+		} else if (spoken || talk_see(p, s, peer) != TALK_SEEN) {
 			break;
 		}
 		b->first++;
@@ -489,13 +292,6 @@ static unsigned do_group(struct play *p, unsigned i, struct world_peer *peer)
 	return i;
 }
 
-static void see_now(struct play *p, const struct talk_step *s, struct world_peer *peer)
-{
-	if (see(p, s, peer) == SEEN_NOT_YET)
-		fail_seen(p, s, peer, s->kind == TALK_SEE_END || s->kind == TALK_SEE_REPLY ? s->arg :
-			  s->text_count > 0 ? buf_peek(&s->texts[0].octets).at : "a header");
-}
-
 static unsigned do_peer_step(struct play *p, unsigned i)
 {
 	const struct talk_step *s = &p->talk->steps[i];
@@ -508,7 +304,7 @@ static unsigned do_peer_step(struct play *p, unsigned i)
 	if (is_done_by_peer(s))
 		return do_group(p, i, peer);
 	settle(p);
-	see_now(p, s, peer);
+	talk_see_now(p, s, peer);
 	return i + 1;
 }
 
@@ -545,7 +341,7 @@ static void forgive_quit(struct play *p)
 {
 	for (struct world_peer *peer = p->world.peers; peer != NULL; peer = peer->next) {
 		if (!peer->client && span_eq(buf_peek(&peer->got), SPAN("QUIT\r\n")))
-			take(p, peer, buf_used(&peer->got));
+			talk_play_take(p, peer, buf_used(&peer->got));
 	}
 }
 
@@ -596,6 +392,7 @@ static void begin(struct play *p, struct plan *plan, struct shared *shared)
 	world_init(&p->world, plan, shared, 1);
 	p->world.user = p;
 	p->world.on_dial = on_dial;
+	p->world.on_call = p->talk->mode != TALK_TERMINATE ? on_call : NULL;
 	p->world.tape = p->played->tape;
 	p->world.piece = p->way->piece;
 	p->world.cut_at = p->way->cut_at;

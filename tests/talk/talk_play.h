@@ -43,6 +43,16 @@ struct play {
 /* The first thing that went wrong stands. */
 void talk_play_fail(struct play *p, const struct talk_step *s, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* What stands at the front of what came to `peer` was told. */
+void talk_play_take(struct play *p, struct world_peer *peer, size_t used);
+
+/* talk_see.c: one step that says what a peer must see. What was seen is taken. A failure is noted where it
+ * is certain; what has not come yet may still come. */
+enum talk_seen { TALK_SEEN, TALK_SEEN_NOT_YET, TALK_SEEN_WRONG };
+enum talk_seen talk_see(struct play *p, const struct talk_step *s, struct world_peer *peer);
+/* The same where nothing more will come. */
+void talk_see_now(struct play *p, const struct talk_step *s, struct world_peer *peer);
+
 /* talk_fact.c */
 void talk_fact_check(struct play *p, const struct talk_step *s);
 

@@ -355,6 +355,22 @@ static bool read_wait(struct reader *r, struct span rest)
 	return talk_script_time(rest, &s->wait) || fail(r, "wait 30s, wait 5m");
 }
 
+static bool read_mode(struct talk *t, struct span line)
+{
+	static const char *const modes[] = {
+		[TALK_TERMINATE] = "mode terminate", [TALK_WATCH] = "mode watch",
+		[TALK_STRIP] = "mode strip", [TALK_TUNNEL] = "mode tunnel",
+	};
+
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (span_eq(line, span_str(modes[i]))) {
+			t->mode = (enum talk_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool read_word(struct reader *r, struct span line)
 {
 	struct span rest = line;
@@ -392,7 +408,7 @@ static bool read_word(struct reader *r, struct span line)
 		add(r, TALK_PAUSE, (struct talk_who){ 0 });
 	else if (span_eq(line, SPAN("drain")))
 		add(r, TALK_DRAIN, (struct talk_who){ 0 });
-	else if (!span_eq(line, SPAN("mode terminate")))
+	else if (!read_mode(r->talk, line))
 		return fail(r, "what is \"%.*s\"?", SPAN_ARG(line));
 	return true;
 }

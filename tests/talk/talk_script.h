@@ -10,6 +10,8 @@
 #define TALK_ALTERNATIVES 4
 #define TALK_YAML_MOST 8192
 
+enum talk_mode { TALK_TERMINATE, TALK_WATCH, TALK_STRIP, TALK_TUNNEL };
+
 struct talk_who {
 	bool client;
 	unsigned number; /* from 1 */
@@ -45,6 +47,7 @@ struct talk_step {
 struct talk {
 	char *path, *name;
 	char *yaml;               /* the configuration, whole */
+	enum talk_mode mode;
 	bool sparse;              /* cut at few places */
 	size_t window_in, window_out;
 	bool implicit[TALK_PEERS + 1];            /* client n begins with TLS */
