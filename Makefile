@@ -5,6 +5,8 @@
 #   make check-long   the same with more seeds and longer fuzz runs
 #   make build        leaves the program at build/sallyport
 #   make lint fuzz    these stages alone
+#   make bench        measures the program beside its peers, and writes docs/performance.md (QUICK=1: three minutes)
+#   make bench-talks  counts its instructions in fixed conversations (WRITE=1: writes them down in bench/gauge.expected)
 #   make install      PREFIX=/usr/local, DESTDIR=
 #
 # On Debian each installs the packages that it needs (packaging/dependencies); DEPS=no leaves that out.
@@ -13,9 +15,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 DEPS ?= yes
 ONCE ?=
+QUICK ?=
+WRITE ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all build demo check check-long lint fuzz install clean
+.PHONY: all build demo check check-long lint fuzz bench bench-talks install clean
 all: build
 
 build:
@@ -36,6 +40,14 @@ lint:
 
 fuzz:
 	@DEPS=$(DEPS) scripts/check --only fuzz --fuzz-seconds $(SECONDS_EACH)
+
+bench:
+	@DEPS=$(DEPS) scripts/build build "sallyport bench/load bench/sink" demo bench
+	@bench/run $(if $(QUICK),--quick)
+
+bench-talks:
+	@DEPS=$(DEPS) scripts/build build bench/gauge demo test
+	@bench/gauge.py $(if $(WRITE),--write)
 
 install:
 	@DEPS=$(DEPS) scripts/build build sallyport -- -Dprefix=$(PREFIX)

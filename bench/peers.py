@@ -29,7 +29,7 @@ class Front:
 
 
 class Proxy:
-    """`fronts` by topology: "both" (TLS on both legs), "half" (to the client alone), "pass" (end to end)."""
+    """`fronts` by topology: "both" (TLS on both legs), "half" (to the client alone), "clear" (none), "pass" (end to end)."""
 
     name = title = program = None
     needs_root = False
@@ -123,7 +123,7 @@ class Sallyport(Proxy):
             self.fronts["pass"].to = f"{ELSEWHERE}:{world.sink.plain}"
 
     def offers(self):
-        return {"both": "starttls", "half": "starttls", "pass": "starttls"}
+        return {"both": "starttls", "half": "starttls", "clear": "plain", "pass": "starttls"}
 
     def configuration(self):
         limits = "max_connections: 1000000, max_connections_per_address: 1000000, timeout_command: 1h, timeout_session: 2h"
@@ -139,7 +139,7 @@ upstreams:
   plain: {{ hosts: [ "{HOST}:{world.sink.plain}" ], tls: none }}
 services:
 """
-        for key, upstream in (("both", "tls"), ("half", "plain")):
+        for key, upstream in (("both", "tls"), ("half", "plain"), ("clear", "plain")):
             if key in self.fronts:
                 text += f'  {key}: {{ listen: [ "{HOST}:{self.port(key)}" ], upstream: {upstream}, {limits} }}\n'
         if "pass" in self.fronts:

@@ -59,7 +59,7 @@ class Report:
         goal = f"≤ {target.most:.2f}"
         key = f"{work.key}/{'+'.join(target.beside)}"
         if not ours or not beside:
-            why = self.results["refused"] if work.front == "pass" else "; ".join(
+            why = self.results["refused"] or "it failed, see below" if not ours else "; ".join(
                 self.bench.absent.get(name, "no figures") for name in target.beside)
             self.targets.append((key, what, f"not measured: {why}", goal, None))
             return

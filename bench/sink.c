@@ -1,5 +1,6 @@
 /* sink: an SMTP server that checks every message of the load generator: its length, its CRC, and that none
- * comes twice. On SIGUSR1 it prints what came since the last time as one line of JSON, on SIGTERM it ends.
+ * comes twice. On SIGUSR1 it prints what came since the last time as one line of JSON, on SIGUSR2 it closes
+ * all connections that are not in the midst of a message, on SIGTERM it ends.
  *
  *   --plain ADDR:PORT   SMTP; STARTTLS is offered where there is a certificate
  *   --tls ADDR:PORT     TLS from the first octet
@@ -36,6 +37,7 @@ struct guest {
 	size_t chunk; /* octets of BDAT still to come */
 	bool last;
 	struct mail_check check;
+	struct guest *next, **self;
 };
 
 struct door {
@@ -50,7 +52,8 @@ static struct {
 
 static SSL_CTX *ctx;
 static unsigned char *seen;
-static volatile sig_atomic_t asked, ended;
+static struct guest *guests;
+static volatile sig_atomic_t asked, sent_away, ended;
 
 static void report(void)
 {
@@ -274,8 +277,37 @@ static void secured(struct guest *g)
 static void end(struct guest *g)
 {
 	found.open--;
+	*g->self = g->next;
+	if (g->next != NULL)
+		g->next->self = g->self;
 	wire_close(&g->wire);
 	free(g);
+}
+
+static struct guest *begin(bool implicit)
+{
+	struct guest *g = mem_new(sizeof(*g));
+
+	found.connections++;
+	found.open++;
+	g->implicit = implicit;
+	g->next = guests;
+	g->self = &guests;
+	if (guests != NULL)
+		guests->self = &g->next;
+	guests = g;
+	return g;
+}
+
+static void send_all_away(void)
+{
+	struct guest *next;
+
+	for (struct guest *g = guests; g != NULL; g = next) {
+		next = g->next;
+		if (g->state == COMMANDS)
+			end(g);
+	}
 }
 
 /* All that came is taken before anything is sent: replies to one batch leave in one write. */
@@ -323,10 +355,7 @@ static void on_door(void *arg, uint32_t events)
 
 		if (fd < 0)
 			return;
-		g = mem_new(sizeof(*g));
-		found.connections++;
-		found.open++;
-		g->implicit = d->implicit;
+		g = begin(d->implicit);
 		wire_accepted(&g->wire, fd, on_guest, g);
 		if (d->implicit)
 			wire_start_tls(&g->wire, ctx, true, NULL);
@@ -350,6 +379,8 @@ static void on_signal(int number)
 {
 	if (number == SIGUSR1)
 		asked = 1;
+	else if (number == SIGUSR2)
+		sent_away = 1;
 	else
 		ended = 1;
 }
@@ -391,6 +422,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGUSR1, &act, NULL);
+	sigaction(SIGUSR2, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
@@ -402,6 +434,10 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (!ended) {
 		wire_wait(100000);
+		if (sent_away) {
+			sent_away = 0;
+			send_all_away();
+		}
 		if (asked) {
 			asked = 0;
 			report();

@@ -56,6 +56,10 @@ class Sink:
         self.process.send_signal(signal.SIGUSR1)
         return self.line()
 
+    def send_away(self):
+        """Closes what is open and idle."""
+        self.process.send_signal(signal.SIGUSR2)
+
     def stop(self):
         self.process.terminate()
         self.process.wait()

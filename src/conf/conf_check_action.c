@@ -64,10 +64,12 @@ static void decide_untrusted(const struct conf *c, struct conf_report *r, struct
 
 	if (!set && has_untrusted(c, a) && !demanded)
 		a->on_untrusted = CONF_UNTRUSTED_MINT;
-	if (set && a->authority == NULL)
+	if (!set || a->on_untrusted == CONF_UNTRUSTED_REFUSE)
+		return;
+	if (a->authority == NULL)
 		conf_error(r, conf_check_place(c, &a->on_untrusted, &a->name), "actions.%s.on_untrusted is for "
 			   "actions with an authority; add one, or leave it out", a->name);
-	else if (set && a->on_untrusted == CONF_UNTRUSTED_MINT && !has_untrusted(c, a))
+	else if (!has_untrusted(c, a))
 		conf_error(r, conf_check_place(c, &a->on_untrusted, &a->name), "actions.%s.on_untrusted is "
 			   "untrusted, and authorities.%s has no untrusted_certificate; add it, or write "
 			   "refuse", a->name, a->authority);

@@ -25,6 +25,7 @@ enum leg_state {
 
 /* A command that the upstream owes a reply to. */
 enum await {
+	AWAIT_AUTH,       /* AUTH, or a line of its exchange */
 	AWAIT_MAIL,
 	AWAIT_RCPT,
 	AWAIT_DATA,       /* the client's DATA */

@@ -133,7 +133,7 @@ static struct smtp_caps our_caps(const struct session *s)
 	return (struct smtp_caps){
 		.have = SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME |
 			SMTP_CAP_SMTPUTF8 | SMTP_CAP_DSN | SMTP_CAP_ENHANCED |
-			SMTP_CAP_CHUNKING | SMTP_CAP_BINARYMIME,
+			SMTP_CAP_CHUNKING | SMTP_CAP_BINARYMIME | SMTP_CAP_AUTH,
 		.size = s->service->conf->max_message_size,
 	};
 }
@@ -160,12 +160,20 @@ static bool offers_starttls(const struct session *s)
 	return !(s->up->plan->mirror || minted) || upstream_has_tls(s);
 }
 
+/* Credentials that the server wants under TLS are not asked for in clear. */
+static bool offers_auth(const struct session *s)
+{
+	return is_transparent(s) && (s->server.tls || !stream_is_secure(&s->leg->stream));
+}
+
 static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct smtp_caps offer = smtp_caps_both(our_caps(s), *upstream_caps(s));
 
 	if (offers_starttls(s))
 		offer.have |= SMTP_CAP_STARTTLS;
+	if (!offers_auth(s))
+		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
 	s->server.offer = offer;
 	smtp_server_hello(&s->server, cmd);
 	must(smtp_caps_put(&s->client.out, our_name(s), &offer));
@@ -319,6 +327,47 @@ static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
 	return TAKEN;
 }
 
+/* Sent on as it is, opaque to us but for the name (SPEC MC-9). */
+static enum taken send_sasl(struct session *s, const char *lead, struct span text)
+{
+	struct leg *l = s->leg;
+	size_t mark;
+
+	if (l == NULL || l->state != LEG_READY) {
+		s->sasl_line = false;
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		return TAKEN;
+	}
+	if (!may_send(l) || buf_space(&l->stream.out) < text.len + SMTP_LINE_MOST)
+		return TAKEN_WAIT;
+	mark = buf_used(&l->stream.out);
+	must(buf_printf(&l->stream.out, "%s", lead) && buf_put(&l->stream.out, text) &&
+	     buf_put(&l->stream.out, SPAN("\r\n")));
+	leg_sent(l, mark, AWAIT_AUTH);
+	s->sasl_line = false;
+	return TAKEN;
+}
+
+static enum taken do_auth(struct session *s, const struct smtp_cmd *cmd)
+{
+	enum taken taken = send_sasl(s, "AUTH ", cmd->arg);
+
+	if (taken == TAKEN)
+		smtp_sasl_begin(&s->sasl, cmd->arg);
+	return taken;
+}
+
+/* What is no base64 cancels the exchange: the server's word on that is the client's answer. */
+static enum taken do_sasl_line(struct session *s, struct span line)
+{
+	bool fine = smtp_sasl_line_ok(line);
+	enum taken taken = send_sasl(s, "", fine ? line : SPAN("*"));
+
+	if (taken == TAKEN && fine)
+		smtp_sasl_line(&s->sasl, line);
+	return taken;
+}
+
 static bool txn_is_lost(const struct session *s)
 {
 	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
@@ -454,8 +503,9 @@ static enum taken act(struct session *s, const struct smtp_cmd *cmd, size_t line
 	case SMTP_QUIT:
 		session_finish(s, OUTCOME_QUIT, &SMTP_SAY_BYE);
 		return TAKEN_ENDED;
-	case SMTP_EXPN:
 	case SMTP_AUTH:
+		return do_auth(s, cmd);
+	case SMTP_EXPN:
 	case SMTP_UNKNOWN:
 		break;
 	}
@@ -531,6 +581,16 @@ static bool say_long_line(struct session *s)
 	return true;
 }
 
+/* RFC 4954 section 4.5.1: the lines of an exchange may be longer, and where AUTH is offered so may
+ * its first. */
+static size_t line_most(const struct session *s)
+{
+	bool auth = (s->server.offer.have & SMTP_CAP_AUTH) != 0 &&
+		    span_starts_nocase(buf_peek(&s->client.in), SPAN("AUTH "));
+
+	return auth || s->sasl_line ? SMTP_SASL_LINE_MOST : SMTP_LINE_MOST;
+}
+
 static bool one_command(struct session *s)
 {
 	struct span line;
@@ -541,6 +601,7 @@ static bool one_command(struct session *s)
 		return say_long_line(s);
 	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
 		return false;
+	s->framing.most = line_most(s);
 	switch (smtp_line_next(&s->framing, &s->client.in, &line)) {
 	case SMTP_LINE_MORE:
 		return client_has_ended(s);
@@ -552,7 +613,7 @@ static bool one_command(struct session *s)
 	case SMTP_LINE_WHOLE:
 		break;
 	}
-	taken = handle(s, line);
+	taken = s->sasl_line ? do_sasl_line(s, line) : handle(s, line);
 	s->command_waits = taken == TAKEN_WAIT;
 	if (taken != TAKEN)
 		return taken == TAKEN_ENDED;
@@ -566,6 +627,8 @@ static bool one_command(struct session *s)
  * and only the reply tells which. */
 static bool awaits_go(const struct session *s)
 {
+	if (owed(s) > 0 && leg_awaited(s->leg) == AWAIT_AUTH)
+		return true;
 	return s->txn != NULL && s->txn->out == TXN_OUT_DATA && !s->txn->go && !s->txn->chunked;
 }
 

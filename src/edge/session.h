@@ -9,6 +9,7 @@
 #include "edge/outcome.h"
 #include "edge/phase.h"
 #include "edge/txn.h"
+#include "smtp/smtp_sasl.h"
 #include "smtp/smtp_server.h"
 
 /* Times that one event may go round before other sessions have their turn. */
@@ -42,6 +43,8 @@ struct session {
 	struct loop_watch *watch;        /* of the client's socket; NULL without one */
 	struct smtp_line framing;
 	struct smtp_server server;
+	struct smtp_sasl sasl;           /* who logs in, for the log */
+	bool sasl_line;                  /* the upstream has said 334: the next line answers that */
 	struct leg *leg;                 /* NULL: no upstream is needed yet, or any more */
 	struct pass *pass;               /* passthrough and strip; NULL: neither */
 	struct txn *txn;                 /* NULL: none is open */

@@ -37,6 +37,15 @@ static void put_peers(struct log_line *l, const struct session *s)
 	log_text(l, "service", s->service->conf->name);
 	log_text(l, "client", peer);
 	log_text(l, "local", local);
+	if (s->target.len == 0)
+		return;
+	addr_print(&s->target, local);
+	log_text(l, "target", local);
+	if (s->action == NULL)
+		return;
+	log_text(l, "action", s->action->conf->name);
+	log_text(l, "method", conf_method_name(s->action->method));
+	log_text(l, "rule", s->rule != NULL ? s->rule : "");
 }
 
 static void put_phases(struct log_line *l, const struct session *s)

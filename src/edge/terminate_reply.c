@@ -50,6 +50,9 @@ static void lose_final(struct session *s, const struct why *why)
 static void lose(struct session *s, enum await what, const struct why *why)
 {
 	switch (what) {
+	case AWAIT_AUTH:
+		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
+		break;
 	case AWAIT_MAIL:
 		s->txn->mail_failed = true;
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
@@ -160,6 +163,13 @@ static void early(struct session *s)
 		terminate_verdict(s);
 }
 
+static void on_auth(struct session *s)
+{
+	s->sasl_line = reply_of(s)->code == 334;
+	s->server.auth = is_fine(reply_of(s)->code);
+	relay(s);
+}
+
 static void on_mail(struct session *s)
 {
 	s->txn->mail_ok = is_fine(reply_of(s)->code);
@@ -236,6 +246,8 @@ static bool makes_sense(enum await what, int code)
 {
 	if (what == AWAIT_DATA || what == AWAIT_CHUNK_DATA)
 		return code == 354 || is_refusal(code);
+	if (what == AWAIT_AUTH && code == 334)
+		return true;
 	return is_fine(code) || is_refusal(code);
 }
 
@@ -251,6 +263,9 @@ static bool is_early(const struct session *s, enum await what)
 static void dispatch(struct session *s, enum await what)
 {
 	switch (what) {
+	case AWAIT_AUTH:
+		on_auth(s);
+		break;
 	case AWAIT_MAIL:
 		on_mail(s);
 		break;

@@ -44,6 +44,7 @@ SAY(SMTP_SAY_NESTED_MAIL, 503, "5.5.1", "ORDER", "A transaction is already open"
 SAY(SMTP_SAY_BDAT_OPEN, 503, "5.5.1", "ORDER", "BDAT LAST or RSET must come first");
 SAY(SMTP_SAY_NEEDS_BDAT, 503, "5.5.1", "ORDER", "BODY=BINARYMIME needs BDAT");
 SAY(SMTP_SAY_TLS_ON, 503, "5.5.1", "ORDER", "TLS is already on");
+SAY(SMTP_SAY_AUTH_NOT_NOW, 503, "5.5.1", "ORDER", "AUTH comes once, and before MAIL");
 SAY(SMTP_SAY_NO_RECIPIENTS, 554, "5.5.1", "ORDER", "No recipient was accepted");
 
 SAY(SMTP_SAY_TLS_FIRST, 530, "5.7.0", "TLS-REQ", "Must issue a STARTTLS command first");

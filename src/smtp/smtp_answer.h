@@ -46,6 +46,7 @@ extern const struct smtp_answer
 	SMTP_SAY_BDAT_OPEN,       /* 503 5.5.1 [ORDER] DATA, MAIL or RCPT between chunks */
 	SMTP_SAY_NEEDS_BDAT,      /* 503 5.5.1 [ORDER] DATA after BODY=BINARYMIME */
 	SMTP_SAY_TLS_ON,          /* 503 5.5.1 [ORDER] STARTTLS under TLS */
+	SMTP_SAY_AUTH_NOT_NOW,    /* 503 5.5.1 [ORDER] AUTH in a transaction, or a second time */
 	SMTP_SAY_NO_RECIPIENTS,   /* 554 5.5.1 [ORDER] no recipient was accepted */
 	/* TLS */
 	SMTP_SAY_TLS_FIRST,       /* 530 5.7.0 [TLS-REQ] Must issue a STARTTLS command first */

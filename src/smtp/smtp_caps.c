@@ -2,6 +2,8 @@
 
 #include "base/must.h"
 
+#include <string.h>
+
 /* In the order in which we offer them. */
 static const struct word {
 	const char *name;
@@ -17,6 +19,7 @@ static const struct word {
 	{ "8BITMIME", SMTP_CAP_8BITMIME, false },
 	{ "DSN", SMTP_CAP_DSN, false },
 	{ "SMTPUTF8", SMTP_CAP_SMTPUTF8, true },
+	{ "AUTH", SMTP_CAP_AUTH, true },
 	{ "CHUNKING", SMTP_CAP_CHUNKING, false },
 	{ "BINARYMIME", SMTP_CAP_BINARYMIME, false },
 };
@@ -30,6 +33,34 @@ static const struct word *word_of(struct span name)
 			return &words[i];
 	}
 	return NULL;
+}
+
+static bool is_mechanism(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (!ascii_is_alnum(name.at[i]) && name.at[i] != '-' && name.at[i] != '_')
+			return false;
+	}
+	return name.len > 0 && name.len <= 20 && !span_ends_nocase(name, SPAN("-PLUS"));
+}
+
+static void read_mechanisms(struct span list, struct smtp_caps *caps)
+{
+	size_t at = strlen(caps->auth);
+
+	while (list.len > 0) {
+		struct span name = span_cut(&list, ' ');
+		size_t gap = at > 0 ? 1 : 0;
+
+		if (!is_mechanism(name) || at + gap + name.len >= sizeof(caps->auth))
+			continue;
+		memcpy(caps->auth + at, " ", gap);
+		memcpy(caps->auth + at + gap, name.at, name.len);
+		at += gap + name.len;
+		caps->auth[at] = '\0';
+	}
+	if (at == 0)
+		caps->have &= ~(uint32_t)SMTP_CAP_AUTH;
 }
 
 static void read_word(struct span line, struct smtp_caps *caps)
@@ -46,6 +77,8 @@ static void read_word(struct span line, struct smtp_caps *caps)
 		return;
 	}
 	caps->have |= word->cap;
+	if (word->cap == SMTP_CAP_AUTH)
+		read_mechanisms(rest, caps);
 	if (word->cap == SMTP_CAP_SIZE && !span_number(rest, UINT64_MAX, &caps->size))
 		caps->size = 0;
 }
@@ -84,16 +117,20 @@ struct smtp_caps smtp_caps_both(struct smtp_caps a, struct smtp_caps b)
 	both.have &= ~(uint32_t)SMTP_CAP_STARTTLS;
 	if ((both.have & SMTP_CAP_SIZE) != 0)
 		both.size = smaller_limit(a.size, b.size);
+	if ((both.have & SMTP_CAP_AUTH) != 0)
+		memcpy(both.auth, b.auth, sizeof(both.auth));
 	return both;
 }
 
-static void put_word(struct buf *to, const struct word *word, uint64_t size, bool last)
+static void put_word(struct buf *to, const struct word *word, const struct smtp_caps *caps, bool last)
 {
 	char mark = last ? ' ' : '-';
 	bool put;
 
-	if (word->cap == SMTP_CAP_SIZE && size > 0)
-		put = buf_printf(to, "250%cSIZE %llu\r\n", mark, (unsigned long long)size);
+	if (word->cap == SMTP_CAP_SIZE && caps->size > 0)
+		put = buf_printf(to, "250%cSIZE %llu\r\n", mark, (unsigned long long)caps->size);
+	else if (word->cap == SMTP_CAP_AUTH)
+		put = buf_printf(to, "250%cAUTH %s\r\n", mark, caps->auth);
 	else
 		put = buf_printf(to, "250%c%s\r\n", mark, word->name);
 	must(put);
@@ -111,7 +148,7 @@ bool smtp_caps_put(struct buf *out, const char *hostname, const struct smtp_caps
 		if ((left & words[i].cap) == 0)
 			continue;
 		left &= ~words[i].cap;
-		put_word(&reply, &words[i], caps->size, left == 0);
+		put_word(&reply, &words[i], caps, left == 0);
 	}
 	must(left == 0);
 	put = buf_put(out, buf_peek(&reply));

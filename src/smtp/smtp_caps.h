@@ -16,12 +16,17 @@ enum smtp_cap {
 	SMTP_CAP_CHUNKING   = 1 << 6, /* RFC 3030 */
 	SMTP_CAP_BINARYMIME = 1 << 7, /* RFC 3030; never without CHUNKING */
 	SMTP_CAP_STARTTLS   = 1 << 8, /* RFC 3207 */
+	SMTP_CAP_AUTH       = 1 << 9, /* RFC 4954; `auth` has the mechanisms */
 };
+
+#define SMTP_CAPS_AUTH_MOST 160
 
 struct smtp_caps {
 	uint32_t have;    /* SMTP_CAP_* */
 	uint64_t size;    /* octets; 0: no fixed limit was named (RFC 1870 section 4) */
 	unsigned unknown; /* keywords that were not understood, counted */
+	char auth[SMTP_CAPS_AUTH_MOST]; /* mechanisms, a blank between; those that bind to the TLS channel
+	                   * ("-PLUS") are left out: they can't survive two channels (SPEC MC-9) */
 };
 
 /* Reads the keywords of an EHLO reply. Line 1 is the greeting, never a keyword.
@@ -29,7 +34,8 @@ struct smtp_caps {
  * or overflowing limit reads as "no fixed limit". */
 void smtp_caps_read(const struct smtp_reply *ehlo, struct smtp_caps *caps);
 
-/* What both have. STARTTLS is left out: each hop has its own. `size` is the smaller limit. */
+/* What both have. STARTTLS is left out: each hop has its own. `size` is the smaller limit, `auth` that
+ * of `b`. */
 struct smtp_caps smtp_caps_both(struct smtp_caps a, struct smtp_caps b);
 
 /* The EHLO reply: 250-<hostname>, then a line a keyword, the last with "250 ". */

@@ -1,6 +1,7 @@
 #include "smtp/smtp_cmd.h"
 
 #include "smtp/smtp_param.h"
+#include "smtp/smtp_sasl.h"
 
 static const struct verb {
 	const char *name;
@@ -113,9 +114,10 @@ static const struct smtp_answer *read_args(struct span arg, struct smtp_cmd *cmd
 	case SMTP_VRFY:
 	case SMTP_EXPN:
 		return arg.len > 0 ? NULL : &SMTP_SAY_BAD_SYNTAX;
+	case SMTP_AUTH:
+		return smtp_sasl_arg_ok(arg) ? NULL : &SMTP_SAY_BAD_SYNTAX;
 	case SMTP_NOOP:
 	case SMTP_HELP:
-	case SMTP_AUTH:
 		return NULL;
 	case SMTP_UNKNOWN:
 		break;

@@ -3,7 +3,10 @@
 #include "base/must.h"
 #include "smtp/smtp_scan.h"
 
-#define TEXT_MOST (SMTP_LINE_MOST - 2)
+static size_t text_most(const struct smtp_line *l)
+{
+	return (l->most > 0 ? l->most : SMTP_LINE_MOST) - 2;
+}
 
 enum smtp_line_found smtp_line_find(struct span in, size_t *seen)
 {
@@ -20,7 +23,7 @@ enum smtp_line_found smtp_line_find(struct span in, size_t *seen)
  * so does the rest of the line as it comes. */
 static void skip_long(struct smtp_line *l, struct buf *in)
 {
-	if (!l->skipping && l->seen <= TEXT_MOST)
+	if (!l->skipping && l->seen <= text_most(l))
 		return;
 	l->skipping = true;
 	buf_consume(in, l->seen);
@@ -33,7 +36,7 @@ enum smtp_line_found smtp_line_next(struct smtp_line *l, struct buf *in, struct 
 	bool is_long;
 
 	/* A buf that can't hold a whole line would wait for its end for ever. */
-	must(in->most >= SMTP_LINE_MOST);
+	must(in->most >= text_most(l) + 2);
 	*line = span_first(all, 0);
 	switch (smtp_line_find(all, &l->seen)) {
 	case SMTP_LINE_MORE:
@@ -45,7 +48,7 @@ enum smtp_line_found smtp_line_next(struct smtp_line *l, struct buf *in, struct 
 	case SMTP_LINE_LONG:
 		break;
 	}
-	is_long = l->skipping || l->seen > TEXT_MOST;
+	is_long = l->skipping || l->seen > text_most(l);
 	if (!is_long) {
 		*line = span_first(all, l->seen);
 		return SMTP_LINE_WHOLE;

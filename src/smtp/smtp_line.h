@@ -21,6 +21,7 @@ enum smtp_line_found {
 /* All zero at birth. */
 struct smtp_line {
 	size_t seen;   /* bytes at the front of the buf already known to hold no line end */
+	size_t most;   /* octets with CRLF; 0: SMTP_LINE_MOST. May change between lines */
 	bool skipping; /* inside a line that is too long; its bytes are consumed as they come */
 };
 

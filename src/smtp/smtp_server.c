@@ -120,6 +120,14 @@ static const struct smtp_answer *admit_starttls(const struct smtp_server *s)
 	return offers(s, SMTP_CAP_STARTTLS) ? NULL : &SMTP_SAY_NOT_OFFERED;
 }
 
+/* Where AUTH is not offered it is not known here either, before EHLO as after it. */
+static const struct smtp_answer *admit_auth(const struct smtp_server *s)
+{
+	if (!offers(s, SMTP_CAP_AUTH))
+		return &SMTP_SAY_NOT_OFFERED;
+	return s->mail || s->auth ? &SMTP_SAY_AUTH_NOT_NOW : NULL;
+}
+
 static const struct smtp_answer *admit_after_hello(const struct smtp_server *s,
 						   const struct smtp_cmd *cmd)
 {
@@ -157,8 +165,9 @@ const struct smtp_answer *smtp_server_admit(const struct smtp_server *s,
 	case SMTP_VRFY:
 	case SMTP_HELP:
 		return NULL;
-	case SMTP_EXPN:
 	case SMTP_AUTH:
+		return admit_auth(s);
+	case SMTP_EXPN:
 		return &SMTP_SAY_NOT_OFFERED;
 	case SMTP_UNKNOWN:
 		break;
@@ -207,6 +216,7 @@ void smtp_server_tls(struct smtp_server *s)
 {
 	smtp_server_reset(s);
 	s->tls = true;
+	s->auth = false;
 	s->hello = false;
 	s->esmtp = false;
 	s->offer = (struct smtp_caps){ 0 };

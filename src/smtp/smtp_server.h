@@ -14,6 +14,7 @@ struct smtp_server {
 	struct smtp_caps offer; /* what the last EHLO reply offered */
 	bool need_tls;          /* 530 to all but NOOP, EHLO, STARTTLS, QUIT until TLS is on (RFC 3207 section 4) */
 	bool tls;
+	bool auth;              /* AUTH has succeeded */
 	bool hello;             /* EHLO or HELO was accepted since the start, or since TLS began */
 	bool esmtp;             /* it was EHLO */
 	bool mail;              /* a transaction is open */

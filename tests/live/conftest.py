@@ -2,6 +2,7 @@
 import pytest
 
 from gateway import Gateway, base_config, merged
+from intercept import Lab
 from pki import PKI
 from upstream import Upstream
 
@@ -57,3 +58,28 @@ def plain(pki, tmp_path_factory):
     gw.stop()
     up.stop()
     assert up.violations == []
+
+
+@pytest.fixture(scope="session")
+def network(pki, tmp_path_factory):
+    """Client, router and server in namespaces of their own (intercept.py)."""
+    made = Lab(pki, tmp_path_factory.mktemp("net"))
+    yield made
+    made.sweep()
+    made.net.close()
+
+
+@pytest.fixture(scope="module")
+def site(network):
+    """The network, and what all tests of a module share in it."""
+    keep = len(network.made)
+    yield network
+    network.sweep(keep)
+
+
+@pytest.fixture
+def lab(network):
+    """The network, and what one test alone has in it."""
+    keep = len(network.made)
+    yield network
+    network.sweep(keep)

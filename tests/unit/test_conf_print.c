@@ -58,6 +58,29 @@ static const struct {
 	  "max_message_size: 1025k, max_recipients: 101, max_connections: 11, "
 	  "max_connections_per_address: 12, max_errors: 13 } }\n",
 	  "    max_message_size: 1025k\n" },
+	{ "what does not apply is left out", "hostname: gw.example.net\n"
+	  "actions: { a: { tls: passthrough } }\n"
+	  "services: { s: { mode: transparent, listen: \"*:2525\", action: a } }\n",
+	  "    tls: passthrough\nservices:\n" },
+	{ "everything of interception", "hostname: gw.example.net\nmark: 0xabc\n"
+	  "certificates: { a: { chain: c, key: k } }\n"
+	  "tls_profiles: { p: { pfs: required, ocsp: hard, compliance: no, verify: yes } }\n"
+	  "upstreams: { u: { hosts: a.example, crl: x.crl } }\n"
+	  "authorities: { corp: { certificate: a.pem, key: a.key, untrusted_certificate: u.pem, "
+	  "untrusted_key: u.key } }\n"
+	  "actions: { open: { tls: terminate, authority: corp, on_untrusted: refuse, client_tls: encrypt, "
+	  "tls_profile: legacy, upstream_tls: encrypt, upstream_tls_profile: p, min_bits: 112, ca: r.pem, "
+	  "crl: r.crl }, own: { tls: terminate, certificates: a, esmtp: no }, plain: { tls: strip } }\n"
+	  "partners: { a.example: { client: optional, upstream: allowed }, \"u@b.example\": { client: none }, "
+	  "\"*\": { upstream: preferred } }\n"
+	  "services:\n"
+	  "  net: { mode: transparent, intercept: redirect, source: client, listen: \"*:2525\", listen_tls: "
+	  "\"*:2465\", action: open, rules: [ { name: x, client: [ 10.0.0.0/8, \"::1\" ], destination: "
+	  "[ mx.example.net ], action: open }, { name: y, sni: \"*.example.net\", action: open } ] }\n"
+	  "  mx: { listen: 192.0.2.1:2525, listen_tls: 192.0.2.1:465, upstream: u, action: own }\n"
+	  "  z: { mode: transparent, listen: \"*:2526\", action: own }\n",
+	  "    rules:\n      -\n        name: \"x\"\n        client: [ \"10.0.0.0/8\", \"::1\" ]\n"
+	  "        destination: [ \"mx.example.net\" ]\n        action: \"open\"\n      -\n" },
 };
 
 static void test_conf_print_loads_again(void **state)
@@ -73,6 +96,21 @@ static void test_conf_print_loads_again(void **state)
 		free(once);
 		free(twice);
 	}
+}
+
+static void want_parts(const char *row, const char *const *parts, size_t count)
+{
+	size_t i = 0;
+	char *text;
+
+	while (strcmp(rows[i].name, row) != 0)
+		i++;
+	text = print(row, rows[i].text);
+	for (i = 0; i < count; i++) {
+		if (strstr(text, parts[i]) == NULL)
+			fail_msg("%s is not in %s", parts[i], text);
+	}
+	free(text);
 }
 
 /* What was set to other than the default must stand in the print: that a setting is lost both times
@@ -95,14 +133,21 @@ static void test_conf_print_has_all(void **state)
 		"max_recipients: 101\n", "max_connections: 11\n",
 		"max_connections_per_address: 12\n", "max_errors: 13\n",
 	};
-	char *text = print("everything", rows[ROWS(rows) - 1].text);
+	static const char *const interception[] = {
+		"mark: 0xabc\n", "pfs: required\n", "ocsp: hard\n", "compliance: no\n", "verify: yes\n",
+		"    crl: \"x.crl\"\n", "    certificate: \"a.pem\"\n", "untrusted_certificate: \"u.pem\"\n",
+		"untrusted_key: \"u.key\"\n", "authority: \"corp\"\n", "on_untrusted: refuse\n",
+		"    client_tls: encrypt\n", "    tls_profile: \"legacy\"\n", "upstream_tls: encrypt\n",
+		"upstream_tls_profile: \"p\"\n", "    min_bits: 112\n", "    ca: \"r.pem\"\n",
+		"    crl: \"r.crl\"\n", "    esmtp: no\n", "    tls: strip\n", "    client: optional\n",
+		"    upstream: allowed\n", "  \"*\":\n    upstream: preferred\n",
+		"    mode: transparent\n    intercept: redirect\n    source: client\n",
+		"        sni: [ \"*.example.net\" ]\n", "    action: \"own\"\n",
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ROWS(parts); i++) {
-		if (strstr(text, parts[i]) == NULL)
-			fail_msg("%s is not in %s", parts[i], text);
-	}
-	free(text);
+	want_parts("everything", parts, ROWS(parts));
+	want_parts("everything of interception", interception, ROWS(interception));
 }
 
 static const json_t *at(const json_t *j, const char *a, const char *b)
@@ -128,6 +173,7 @@ static void test_conf_schema_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(at(service, "properties",
 								  "max_message_size"), "default")), "100M");
 	assert_true(json_is_false(json_object_get(service, "additionalProperties")));
+	assert_non_null(at(at(j, "$defs", "rule"), "properties", "sni")); /* a section inside another */
 	json_decref(j);
 	free(text);
 }
@@ -138,6 +184,7 @@ static void test_conf_reference(void **state)
 
 	(void)state;
 	assert_non_null(strstr(text, "## upstreams\n"));
+	assert_non_null(strstr(text, "## rules\n"));
 	assert_non_null(strstr(text, "| `max_errors` | a number from 1 to 10000 | `20` | "));
 	assert_string_equal(text + strlen(text) - 2, "|\n");
 	free(text);

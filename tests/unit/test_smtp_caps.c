@@ -93,26 +93,28 @@ static void test_MC_2_greeting_is_no_keyword(void **state)
 	}
 }
 
+#define CAPS(have_, size_, unknown_) { .have = (have_), .size = (size_), .unknown = (unknown_) }
+
 static const struct {
 	const char *name;
 	struct smtp_caps a, b, both;
 } pairs[] = {
-	{ "what both have",            { SMTP_CAP_DSN | SMTP_CAP_PIPELINING, 0, 3 },
-	  { SMTP_CAP_DSN | SMTP_CAP_8BITMIME, 0, 1 }, { SMTP_CAP_DSN, 0, 0 } },
-	{ "each hop has its own TLS",  { SMTP_CAP_STARTTLS, 0, 0 }, { SMTP_CAP_STARTTLS, 0, 0 }, { 0, 0, 0 } },
-	{ "the smaller limit",         { SMTP_CAP_SIZE, 10, 0 }, { SMTP_CAP_SIZE, 20, 0 },
-	  { SMTP_CAP_SIZE, 10, 0 } },
-	{ "the other is smaller",      { SMTP_CAP_SIZE, 20, 0 }, { SMTP_CAP_SIZE, 10, 0 },
-	  { SMTP_CAP_SIZE, 10, 0 } },
-	{ "one has no limit",          { SMTP_CAP_SIZE, 0, 0 }, { SMTP_CAP_SIZE, 10, 0 },
-	  { SMTP_CAP_SIZE, 10, 0 } },
-	{ "the other has no limit",    { SMTP_CAP_SIZE, 10, 0 }, { SMTP_CAP_SIZE, 0, 0 },
-	  { SMTP_CAP_SIZE, 10, 0 } },
-	{ "none has a limit",          { SMTP_CAP_SIZE, 0, 0 }, { SMTP_CAP_SIZE, 0, 0 },
-	  { SMTP_CAP_SIZE, 0, 0 } },
-	{ "one has no SIZE",           { SMTP_CAP_SIZE, 10, 0 }, { 0, 0, 0 }, { 0, 0, 0 } },
-	{ "no CHUNKING, no BINARYMIME", { SMTP_CAP_BINARYMIME | SMTP_CAP_CHUNKING, 0, 0 },
-	  { SMTP_CAP_BINARYMIME, 0, 0 }, { 0, 0, 0 } },
+	{ "what both have",            CAPS(SMTP_CAP_DSN | SMTP_CAP_PIPELINING, 0, 3),
+	  CAPS(SMTP_CAP_DSN | SMTP_CAP_8BITMIME, 0, 1), CAPS(SMTP_CAP_DSN, 0, 0) },
+	{ "each hop has its own TLS",  CAPS(SMTP_CAP_STARTTLS, 0, 0), CAPS(SMTP_CAP_STARTTLS, 0, 0), CAPS(0, 0, 0) },
+	{ "the smaller limit",         CAPS(SMTP_CAP_SIZE, 10, 0), CAPS(SMTP_CAP_SIZE, 20, 0),
+	  CAPS(SMTP_CAP_SIZE, 10, 0) },
+	{ "the other is smaller",      CAPS(SMTP_CAP_SIZE, 20, 0), CAPS(SMTP_CAP_SIZE, 10, 0),
+	  CAPS(SMTP_CAP_SIZE, 10, 0) },
+	{ "one has no limit",          CAPS(SMTP_CAP_SIZE, 0, 0), CAPS(SMTP_CAP_SIZE, 10, 0),
+	  CAPS(SMTP_CAP_SIZE, 10, 0) },
+	{ "the other has no limit",    CAPS(SMTP_CAP_SIZE, 10, 0), CAPS(SMTP_CAP_SIZE, 0, 0),
+	  CAPS(SMTP_CAP_SIZE, 10, 0) },
+	{ "none has a limit",          CAPS(SMTP_CAP_SIZE, 0, 0), CAPS(SMTP_CAP_SIZE, 0, 0),
+	  CAPS(SMTP_CAP_SIZE, 0, 0) },
+	{ "one has no SIZE",           CAPS(SMTP_CAP_SIZE, 10, 0), CAPS(0, 0, 0), CAPS(0, 0, 0) },
+	{ "no CHUNKING, no BINARYMIME", CAPS(SMTP_CAP_BINARYMIME | SMTP_CAP_CHUNKING, 0, 0),
+	  CAPS(SMTP_CAP_BINARYMIME, 0, 0), CAPS(0, 0, 0) },
 };
 
 static void test_WG_19_intersection(void **state)
@@ -132,11 +134,11 @@ static const struct {
 	struct smtp_caps caps;
 	const char *reply;
 } offers[] = {
-	{ "nothing",       { 0, 0, 0 }, "250 gw.example\r\n" },
-	{ "one",           { SMTP_CAP_STARTTLS, 0, 0 }, "250-gw.example\r\n250 STARTTLS\r\n" },
-	{ "SIZE bare",     { SMTP_CAP_SIZE, 0, 0 }, "250-gw.example\r\n250 SIZE\r\n" },
-	{ "SIZE is last",  { SMTP_CAP_SIZE, 7, 0 }, "250-gw.example\r\n250 SIZE 7\r\n" },
-	{ "all",           { (SMTP_CAP_STARTTLS << 1) - 1, UINT64_MAX, 0 },
+	{ "nothing",       CAPS(0, 0, 0), "250 gw.example\r\n" },
+	{ "one",           CAPS(SMTP_CAP_STARTTLS, 0, 0), "250-gw.example\r\n250 STARTTLS\r\n" },
+	{ "SIZE bare",     CAPS(SMTP_CAP_SIZE, 0, 0), "250-gw.example\r\n250 SIZE\r\n" },
+	{ "SIZE is last",  CAPS(SMTP_CAP_SIZE, 7, 0), "250-gw.example\r\n250 SIZE 7\r\n" },
+	{ "all",           CAPS((SMTP_CAP_STARTTLS << 1) - 1, UINT64_MAX, 0),
 	  "250-gw.example\r\n250-PIPELINING\r\n250-SIZE 18446744073709551615\r\n250-STARTTLS\r\n"
 	  "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n"
 	  "250 BINARYMIME\r\n" },

@@ -1,0 +1,34 @@
+#include "base/base64.h"
+
+/* 0 to 63; -1: not one of the alphabet. */
+static int value_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+size_t base64_read(struct span text, char *out, size_t size)
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len && len < size; i++) {
+		int v = value_of(text.at[i]);
+
+		if (v < 0)
+			break;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		out[len++] = (char)(bits >> have & 0xff);
+	}
+	return len;
+}
