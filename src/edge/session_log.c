@@ -148,6 +148,8 @@ static void put_leg(struct log_line *l, const struct leg *leg)
 		log_text(l, "up_cert_sha256", facts.cert);
 		log_text(l, "up_verified", tls_verified_name(facts.verified));
 		log_text(l, "up_verify", facts.verify_text);
+		if (facts.revocation[0] != '\0')
+			log_text(l, "up_revocation", facts.revocation);
 	}
 	log_int(l, "up_reused", leg->reused);
 	log_int(l, "ms_connect", leg->ms_connect);

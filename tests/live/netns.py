@@ -103,18 +103,18 @@ class Network:
         _join(self.server, "s0", self.router, "r1")
         self.client.ip("link set c0 up", f"addr add {CLIENT}/24 dev c0", f"addr add {CLIENT_2}/24 dev c0",
                        # Both are this host; the first is taken where nothing else is said.
-                       f"-6 addr add {CLIENT_2_6}/64 dev c0 nodad preferred_lft 0",
-                       f"-6 addr add {CLIENT_6}/64 dev c0 nodad",
-                       f"route add default via {ROUTER}", f"-6 route add default via {ROUTER_6}")
+                       f"addr add {CLIENT_2_6}/64 dev c0 nodad preferred_lft 0",
+                       f"addr add {CLIENT_6}/64 dev c0 nodad",
+                       f"route add default via {ROUTER}", f"route add default via {ROUTER_6}")
         self.router.ip("link set r0 up", "link set r1 up",
-                       f"addr add {ROUTER}/24 dev r0", f"-6 addr add {ROUTER_6}/64 dev r0 nodad",
-                       f"addr add {ROUTER_OUT}/24 dev r1", f"-6 addr add {ROUTER_OUT_6}/64 dev r1 nodad",
-                       "route add 10.9.0.0/16 via 10.2.0.2", "-6 route add fd09::/64 via fd02::2")
+                       f"addr add {ROUTER}/24 dev r0", f"addr add {ROUTER_6}/64 dev r0 nodad",
+                       f"addr add {ROUTER_OUT}/24 dev r1", f"addr add {ROUTER_OUT_6}/64 dev r1 nodad",
+                       "route add 10.9.0.0/16 via 10.2.0.2", "route add fd09::/64 via fd02::2")
         self.router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
-        self.server.ip("link set s0 up", "addr add 10.2.0.2/24 dev s0", "-6 addr add fd02::2/64 dev s0 nodad",
-                       f"route add default via {ROUTER_OUT}", f"-6 route add default via {ROUTER_OUT_6}",
+        self.server.ip("link set s0 up", "addr add 10.2.0.2/24 dev s0", "addr add fd02::2/64 dev s0 nodad",
+                       f"route add default via {ROUTER_OUT}", f"route add default via {ROUTER_OUT_6}",
                        # Each of these addresses is the server's own.
-                       "route add local 10.9.0.0/16 dev lo", "-6 route add local fd09::/64 dev lo")
+                       "route add local 10.9.0.0/16 dev lo", "route add local fd09::/64 dev lo")
 
     def fresh(self, v6=False):
         """An address of the server that nobody has used before."""

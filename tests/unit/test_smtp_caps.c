@@ -43,7 +43,7 @@ static const struct {
 	{ "more behind SMTPUTF8",      "SMTPUTF8 x", SMTP_CAP_SMTPUTF8, 0, 0 },
 	{ "more behind PIPELINING",    "PIPELINING x", 0, 0, 1 },
 	{ "a word that we don't know", "XEXCH50", 0, 0, 1 },
-	{ "AUTH is not ours",          "AUTH PLAIN LOGIN", 0, 0, 1 },
+	{ "AUTH",                      "AUTH PLAIN LOGIN", SMTP_CAP_AUTH, 0, 0 },
 	{ "an equals sign",            "SIZE=10", 0, 0, 1 },
 	{ "an empty line",             "", 0, 0, 0 },
 	{ "a TAB between",             "SIZE\t10", 0, 0, 1 },
