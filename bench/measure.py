@@ -75,6 +75,13 @@ class Bench:
         return not bad
 
     def run(self, work, name, seconds):
+        if work.front != "pass":
+            return self.run_here(work, name, seconds)
+        # The same network for all who pass through, whether they need it to be so or not.
+        with self.world.redirected(self.proxies["sallyport"].port("pass")):
+            return self.run_here(work, name, seconds)
+
+    def run_here(self, work, name, seconds):
         proxy = self.proxies[name]
         before = proxy.account.usec()
         found = Load(self.world, proxy.fronts[work.front], work.arguments + ("--seconds", seconds)).finish()

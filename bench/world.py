@@ -1,4 +1,5 @@
 """What the proxies stand in: certificates, the sink behind them, the generator before them."""
+import contextlib
 import json
 import os
 import pathlib
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 
 from machine import HOST, LOAD_CPU, Wrong, free_port, pin, raise_limits
-from peers import GATEWAY, SINK
+from peers import ELSEWHERE, GATEWAY, SINK
 
 OPENSSL_CONFIG = """
 [req]
@@ -105,10 +106,8 @@ class Load:
         return found
 
 
-# Transparent redirection in a namespace of our own; what Sallyport sends on bears its mark.
-REDIRECT = """table ip bench
-delete table ip bench
-table ip bench {{
+# What is for the sink at another address goes to a transparent proxy; what that sends on bears its mark.
+REDIRECT = """table ip bench {{
 	chain out {{
 		type nat hook output priority -100;
 		meta mark 0x5a11 accept
@@ -138,11 +137,19 @@ class World:
         folder.mkdir()
         return folder
 
-    def redirect(self, address, port, to):
-        done = subprocess.run(["nft", "-f", "-"], input=REDIRECT.format(address=address, port=port, host=HOST, to=to),
-                              capture_output=True, text=True, timeout=20, check=False)
+    def nft(self, text):
+        done = subprocess.run(["nft", "-f", "-"], input=text, capture_output=True, text=True, timeout=20, check=False)
         if done.returncode:
             raise Wrong(f"nft: {done.stderr.strip()}")
+
+    @contextlib.contextmanager
+    def redirected(self, port):
+        """Only as long as it is needed: the kernel's table of connections costs all who send."""
+        self.nft(REDIRECT.format(address=ELSEWHERE, port=self.sink.plain, host=HOST, to=port))
+        try:
+            yield
+        finally:
+            self.nft("delete table ip bench\n")
 
     def openssl(self, *arguments):
         done = subprocess.run(["openssl", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,

@@ -224,9 +224,6 @@ static void check_service_upstream(struct conf *c, struct conf_report *r,
 	struct conf_near near;
 	struct why why;
 
-	if (s->upstream == NULL && at.line == 0)
-		conf_error(r, conf_place_of(c, &s->name), "services.%s.upstream is missing; it wants the name of one of "
-			   "`upstreams`, or a host such as 10.0.0.5:25", s->name);
 	if (s->upstream == NULL || find_upstream(c, s->upstream) != NULL)
 		return;
 	conf_near_begin(&near, s->upstream);
@@ -314,7 +311,7 @@ static void check_names(const struct conf *c, struct conf_report *r, const struc
 }
 
 /* TLS towards clients needs a certificate. Where nobody asked for TLS, its lack is no error. */
-static void check_client_tls(const struct conf *c, struct conf_report *r, struct conf_service *s)
+static void check_client_tls(struct conf *c, struct conf_report *r, struct conf_service *s)
 {
 	const struct conf_action *a = conf_action_find(c, s->action);
 	bool asked = conf_check_is_set(c, &s->client_tls) || (a != NULL && conf_check_is_set(c, &a->client_tls));
@@ -337,6 +334,7 @@ static void check_client_tls(const struct conf *c, struct conf_report *r, struct
 	if (asked || s->client_tls == CONF_CLIENT_TLS_NONE)
 		return;
 	s->client_tls = CONF_CLIENT_TLS_NONE;
+	conf_check_action_without_tls(c, s);
 	if (!implicit)
 		conf_warning(r, conf_place_of(c, &s->name), "services.%s offers no TLS to its "
 			     "clients, because there is no certificate; add one to certificates, or "

@@ -169,6 +169,20 @@ void conf_check_action_apply(struct conf *c, struct conf_report *r, struct conf_
 		copy_list(&s->certificates, &a->certificates);
 }
 
+void conf_check_action_without_tls(struct conf *c, const struct conf_service *s)
+{
+	/* A transparent service that uses it too can't go without: that is an error, found later. */
+	for (size_t i = 0; i < c->service_count; i++) {
+		if (s->action == NULL || (c->services[i].mode == CONF_MODE_TRANSPARENT &&
+					  conf_service_uses(&c->services[i], s->action)))
+			return;
+	}
+	for (size_t i = 0; i < c->action_count; i++) {
+		if (strcmp(c->actions[i].name, s->action) == 0)
+			c->actions[i].client_tls = CONF_CLIENT_TLS_NONE;
+	}
+}
+
 /* --- who uses it --- */
 
 /* "net (tls_support disabled), out (tls_support enabled)" */

@@ -65,7 +65,4 @@ void conf_check_transparent(const struct conf *c, struct conf_report *r, const s
 	check_action_name(c, r, &s->action);
 	for (size_t i = 0; i < s->rule_count; i++)
 		check_rule(c, r, s, i);
-	if (s->mode == CONF_MODE_TRANSPARENT && s->action == NULL && !conf_check_is_set(c, &s->action))
-		conf_error(r, conf_place_of(c, &s->name), "services.%s.action is missing; it wants the name of one of "
-			   "`actions`, for what no rule is for", s->name);
 }

@@ -22,6 +22,8 @@ void conf_check_verify(const struct conf *c, struct conf_report *r, char *const 
 void conf_check_actions(struct conf *c, struct conf_report *r);
 /* Puts what the action of a relay service sets into the service. */
 void conf_check_action_apply(struct conf *c, struct conf_report *r, struct conf_service *s);
+/* There is no certificate, so the relay offers no TLS: nor does its action, lest the two contradict each other. */
+void conf_check_action_without_tls(struct conf *c, const struct conf_service *s);
 /* SPEC MC-3, MC-6, WG-3, WG-5: whether the services that use an action can. After the services. */
 void conf_check_action_uses(const struct conf *c, struct conf_report *r);
 

@@ -295,7 +295,7 @@ static bool has_key(const struct conf_node *n, const char *key)
 }
 
 static void ask_for_needed(struct loader *l, const struct conf_node *n,
-			   const struct conf_section *section, const struct way *w)
+			   const struct conf_section *section, const void *structure, const struct way *w)
 {
 	struct conf_place at = n->key != NULL ? n->key_at : n->at;
 	char want[CONF_WANT_MOST];
@@ -304,7 +304,7 @@ static void ask_for_needed(struct loader *l, const struct conf_node *n,
 		const struct conf_setting *s = &section->settings[i];
 		struct way here = { w, s->name };
 
-		if (!s->needed || has_key(n, s->name))
+		if (!conf_schema_needs(section, s, structure) || has_key(n, s->name))
 			continue;
 		conf_schema_want(s, want);
 		if (s->type == CONF_TYPE_SECTIONS)
@@ -332,7 +332,7 @@ static void load_section(struct loader *l, const struct conf_node *n,
 		else
 			load_setting(l, m, s, structure, &here);
 	}
-	ask_for_needed(l, n, section, w);
+	ask_for_needed(l, n, section, structure, w);
 }
 
 /* Sections that are not in the file have their defaults all the same. */

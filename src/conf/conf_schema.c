@@ -49,16 +49,28 @@ const char *conf_schema_home(const char *setting)
 	return home_below(&conf_schema, setting);
 }
 
-bool conf_schema_applies(const struct conf_section *section, const struct conf_setting *s,
-			 const void *structure)
+/* The value of what the section is `by`, as a bit. */
+static unsigned bit_of(const struct conf_section *section, const void *structure)
 {
 	int value;
 
-	if (s->only == 0)
-		return true;
 	memcpy(&value, conf_schema_at_const(structure, conf_schema_find(section, section->by)),
 	       sizeof(value));
-	return s->only >> value & 1;
+	return 1u << value;
+}
+
+bool conf_schema_applies(const struct conf_section *section, const struct conf_setting *s,
+			 const void *structure)
+{
+	return s->only == 0 || (s->only & bit_of(section, structure)) != 0;
+}
+
+bool conf_schema_needs(const struct conf_section *section, const struct conf_setting *s,
+		       const void *structure)
+{
+	if (s->needed_for != 0 && (s->needed_for & bit_of(section, structure)) != 0)
+		return true;
+	return s->needed && conf_schema_applies(section, s, structure);
 }
 
 static void want_range(const struct conf_setting *s, const char *what, char want[CONF_WANT_MOST])

@@ -47,7 +47,8 @@ struct conf_setting {
 	const char *name;
 	enum conf_type type;
 	enum conf_form form;
-	bool needed;
+	bool needed;         /* wherever it is there at all */
+	unsigned needed_for; /* not 0: for these values of what the section is `by`, as bits */
 	size_t at;         /* offset in the structure of its section */
 	size_t count_at;   /* SECTIONS, ROWS: of the number of elements, a size_t */
 	const char *preset; /* the default, as it would be written; NULL: not set */
@@ -73,12 +74,15 @@ extern const struct conf_section conf_schema; /* the top level: struct conf */
 
 #define CONF_NAME_MOST 63
 #define CONF_NAME_PATTERN "^[A-Za-z0-9._-]{1,63}$"
-#define CONF_PARTNER_PATTERN "^([*]|([^@ ]+@)?([A-Za-z0-9._-]+|[[][^]@ ]+[]]))$"
+#define CONF_PARTNER_PATTERN "^([*]|([^@ ]+@)?([A-Za-z0-9._-]+|\\[[^\\]@ ]+\\]))$"
 bool conf_schema_is_name(const char *text);
 
 /* Whether the setting is there at all, as the rest of its structure is set. */
 bool conf_schema_applies(const struct conf_section *section, const struct conf_setting *s,
 			 const void *structure);
+/* Whether it must be set then. */
+bool conf_schema_needs(const struct conf_section *section, const struct conf_setting *s,
+		       const void *structure);
 
 const struct conf_setting *conf_schema_find(const struct conf_section *s, const char *name);
 /* The plural name of the sections or rows that know this setting ("upstreams"); NULL: none does. */

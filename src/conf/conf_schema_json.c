@@ -201,6 +201,42 @@ static json_t *preset_of(const struct conf_setting *s)
 	return json_string(s->preset);
 }
 
+/* What holds where the section is `by` this choice. */
+static json_t *of_choice_of_section(const struct conf_section *section, const struct conf_setting *by,
+				    const struct conf_choice *choice)
+{
+	const unsigned bit = 1u << choice->value;
+	bool preset = by->preset != NULL && strcmp(by->preset, choice->name) == 0;
+	json_t *condition = made(json_pack("{s:{s:{s:s}}}", "properties", by->name, "const", choice->name));
+	json_t *none = made(json_object());
+	json_t *needed = made(json_array());
+
+	if (!preset)
+		set(condition, "required", json_pack("[s]", by->name));
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_setting *s = &section->settings[i];
+		bool there = s->only == 0 || (s->only & bit) != 0;
+
+		if (!there)
+			set(none, s->name, json_false());
+		else if ((s->needed_for & bit) != 0 || (s->needed && s->only != 0))
+			append(needed, json_string(s->name));
+	}
+	return made(json_pack("{s:o, s:{s:o, s:o}}", "if", condition, "then", "properties", none, "required", needed));
+}
+
+static json_t *of_choices_of_section(const struct conf_section *section)
+{
+	const struct conf_setting *by = conf_schema_find(section, section->by);
+	json_t *all = made(json_array());
+
+	for (const struct conf_choice *c = by->choices; c->name != NULL; c++) {
+		if (!c->unbuilt)
+			append(all, of_choice_of_section(section, by, c));
+	}
+	return all;
+}
+
 static json_t *of_section(const struct conf_section *section)
 {
 	json_t *j = of_type("object");
@@ -214,13 +250,15 @@ static json_t *of_section(const struct conf_section *section)
 		set(one, "description", json_string(s->meaning));
 		if (s->preset != NULL)
 			set(one, "default", preset_of(s));
-		if (s->needed)
+		if (s->needed && s->only == 0)
 			append(needed, json_string(s->name));
 		set(properties, s->name, one);
 	}
 	set(j, "properties", properties);
 	set(j, "additionalProperties", json_false());
 	set(j, "required", needed);
+	if (section->by != NULL)
+		set(j, "allOf", of_choices_of_section(section));
 	return j;
 }
 

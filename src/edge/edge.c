@@ -12,6 +12,7 @@ void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slo
 	*e = (struct edge){
 		.plan = plan_hold(plan), .shared = shared, .slot = slot, .sid_seed = sid_seed,
 	};
+	splice_pool_init(&e->pipes, SPLICE_PIPES);
 	e->upstream_count = plan->upstream_count + plan->action_count;
 	e->upstreams = mem_new(e->upstream_count * sizeof(*e->upstreams));
 	for (size_t i = 0; i < plan->upstream_count; i++)
@@ -24,6 +25,7 @@ void edge_free(struct edge *e)
 {
 	must(e->sessions == NULL);
 	pool_sweep(e, true);
+	splice_pool_free(&e->pipes);
 	for (size_t i = 0; i < e->upstream_count; i++)
 		upstream_free(&e->upstreams[i]);
 	free(e->upstreams);

@@ -455,8 +455,10 @@ bool leg_step(struct leg *l)
 	case LEG_CONNECT:
 		return step_connect(l);
 	case LEG_HELLO:
-	case LEG_GREETED:
 		return step_hello(l);
+	case LEG_GREETED:
+		/* The greeting stays in the reader until the client has had it. */
+		return l->session->greeted && step_hello(l);
 	case LEG_TLS:
 		return step_tls(l);
 	case LEG_BYE:

@@ -1,6 +1,8 @@
 #include "edge/pass.h"
 #include "edge/session.h"
 
+#include "tls/tls_digest.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -92,29 +94,26 @@ void session_log_end(const struct session *s)
 	edge_count(s->edge, COUNT_BYTES_OUT, s->client.bytes_out);
 }
 
-/* A keyed hash (SHA-256 of seed + address would do as well): the same address gives the same
- * word as long as the service runs, so that lines can be matched, and nothing more. */
-static uint64_t hash(struct span s, uint64_t seed)
+/* The same address gives the same word as long as the service runs, in any case of letters, so that
+ * lines can be matched. */
+static void digest_of(struct span address, uint64_t seed, char hex[TLS_DIGEST_HEX + 1])
 {
-	uint64_t h = seed ^ 0xcbf29ce484222325u;
+	char low[512];
+	size_t len = address.len < sizeof(low) ? address.len : sizeof(low);
 
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)ascii_lower(s.at[i])) * 0x100000001b3u;
-	h ^= h >> 29;
-	h *= 0xbf58476d1ce4e5b9u;
-	return h ^ (h >> 32);
+	for (size_t i = 0; i < len; i++)
+		low[i] = ascii_lower(address.at[i]);
+	tls_digest(seed, span_of(low, len), hex);
 }
 
 static void put_hashed(struct log_line *l, const char *key, struct span list, uint64_t seed)
 {
-	char text[1024] = "";
+	char text[1024] = "", hex[TLS_DIGEST_HEX + 1];
 	size_t at = 0;
 
-	while (list.len > 0 && at + 18 < sizeof(text)) {
-		struct span one = span_cut(&list, ',');
-
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%016llx", at > 0 ? "," : "",
-				       (unsigned long long)hash(one, seed));
+	while (list.len > 0 && at + sizeof(hex) + 1 < sizeof(text)) {
+		digest_of(span_cut(&list, ','), seed, hex);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at > 0 ? "," : "", hex);
 	}
 	log_text(l, key, text);
 }

@@ -34,7 +34,7 @@ def config_of(pki, authority, **settings):
         "actions": {
             "watch": {"tls": "passthrough"},
             "plain": {"tls": "strip"},
-            "open": {"tls": "terminate", "authority": "corp", "ca": pki.ca, "crl": getattr(pki, "crl", None)}},
+            "open": {"tls": "terminate", "authority": "corp", "ca": pki.ca, "crl": pki.crl}},
         "services": {"net": {
             "mode": "transparent", "listen": ["*:2525"], "listen_tls": ["*:2465"], "action": "watch",
             "max_connections_per_address": 1000, **settings}}}, top)
@@ -73,10 +73,14 @@ class Lab:
         self.made.append(up)
         return up
 
-    def connect(self, to, port=None, **options):
-        """A client that calls `to`: what has host and port, or an address."""
+    def connect(self, to, **options):
+        """A client of the network; see call()."""
+        return self.call(self.net.client, to, **options)
+
+    def call(self, space, to, port=None, **options):
+        """From a namespace; `to`: what has host and port, or an address."""
         addr = (to.host, port or to.port) if hasattr(to, "host") else (to, port or 25)
-        with self.net.client:
+        with space:
             return Client(addr, **options)
 
     def sweep(self, keep=0):

@@ -11,7 +11,7 @@ import os
 import subprocess
 import threading
 
-CLIENT, CLIENT_2, ROUTER = "10.1.0.2", "10.1.0.3", "10.1.0.1"
+CLIENT, CLIENT_2, CLIENT_3, ROUTER = "10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.1"
 CLIENT_6, CLIENT_2_6, ROUTER_6 = "fd01::2", "fd01::3", "fd01::1"
 # Of the router on the server's side: what a server sees where the client's address is not kept.
 ROUTER_OUT, ROUTER_OUT_6 = "10.2.0.1", "fd02::1"
@@ -102,6 +102,7 @@ class Network:
         _join(self.client, "c0", self.router, "r0")
         _join(self.server, "s0", self.router, "r1")
         self.client.ip("link set c0 up", f"addr add {CLIENT}/24 dev c0", f"addr add {CLIENT_2}/24 dev c0",
+                       f"addr add {CLIENT_3}/24 dev c0",
                        # Both are this host; the first is taken where nothing else is said.
                        f"addr add {CLIENT_2_6}/64 dev c0 nodad preferred_lft 0",
                        f"addr add {CLIENT_6}/64 dev c0 nodad",
@@ -115,6 +116,7 @@ class Network:
                        f"route add default via {ROUTER_OUT}", f"route add default via {ROUTER_OUT_6}",
                        # Each of these addresses is the server's own.
                        "route add local 10.9.0.0/16 dev lo", "route add local fd09::/64 dev lo")
+        self.server.sysctl(net__ipv6__ip_nonlocal_bind=1)
 
     def fresh(self, v6=False):
         """An address of the server that nobody has used before."""

@@ -31,6 +31,15 @@ def any_context(**options):
     return context
 
 
+def trusting(ca, **options):
+    """A client's TLS that wants a certificate from there, for the name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca)
+    for key, value in options.items():
+        setattr(context, key, value)
+    return context
+
+
 class Client(Wire):
     def __init__(self, addr, tls=None, name=None, timeout=15, source=None):
         family = socket.AF_INET6 if ":" in addr[0] else socket.AF_INET

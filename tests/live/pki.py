@@ -63,6 +63,16 @@ def make(cn, issuer=None, key="ec", names=(), ca=False, start=-1, days=90, usage
     return b.sign(signer, hashes.SHA256()), key
 
 
+def revocation_list(issuer, *revoked):
+    """The issuer's CRL, with these certificates on it."""
+    b = (x509.CertificateRevocationListBuilder().issuer_name(issuer[0].subject)
+         .last_update(NOW - DAY).next_update(NOW + 30 * DAY))
+    for cert in revoked:
+        b = b.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(cert.serial_number)
+                                      .revocation_date(NOW - DAY).build())
+    return b.sign(issuer[1], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
 class Cert(NamedTuple):
     chain: str
     key: str
@@ -89,6 +99,9 @@ class PKI:
         self.foreign = make("Foreign Root", ca=True, days=900)
         self.ca = self.write("ca.pem", pem(self.root[0]))
         self.foreign_ca = self.write("foreign.pem", pem(self.foreign[0]))
+        revoked = make(MX, self.inter, names=(MX,))
+        self.revoked = self.save("revoked", revoked, self.inter)
+        self.crl = self.write("crl.pem", revocation_list(self.root) + revocation_list(self.inter, revoked[0]))
 
     def write(self, name, data):
         path = self.folder / name

@@ -39,6 +39,8 @@ GOOD = {
     "a size with and without unit": SMALL.replace("10.0.0.5:25 }", "a.example, max_message_size: 50M }")
     + "  b: { listen: '*:26', upstream: a.example, max_message_size: 100000 }\n",
     "no wait": SMALL + "drain_timeout: 0\n",
+    "interception": (CORPUS / "transparent.yaml").read_text(),
+    "marks": SMALL + "mark: 23057\n",
     "the example of the issue": (CORPUS / "issue.yaml").read_text(),
     "everything": (CORPUS / "everything.yaml").read_text(),
     "JSON": (CORPUS / "json.yaml").read_text(),
@@ -61,8 +63,17 @@ WRONG = {
     "a time without unit": (SMALL + "drain_timeout: 30\n", "drain_timeout"),
     "a count above the most": (SMALL + "edges: 1000\n", "edges"),
     "a choice that is none": (SMALL + "log: { format: xml }\n", "log/format"),
-    "a mode to come": (SMALL.replace("upstream:", "mode: transparent, upstream:"), "services/mx/mode"),
+    "a mode to come": (SMALL.replace("upstream:", "mode: outbound, upstream:"), "services/mx/mode"),
     "a version that is none": (SMALL + "tls_profiles: { p: { min: 1.4 } }\n", "tls_profiles/p/min"),
+    "an upstream where there is none": (
+        SMALL.replace("upstream:", "mode: transparent, action: a, upstream:") + "actions: { a: { tls: strip } }\n",
+        "services/mx/upstream"),
+    "no action": (SMALL.replace("upstream: 10.0.0.5:25", "mode: transparent"), "services/mx"),
+    "terms of another method": (SMALL + "actions: { a: { tls: strip, esmtp: no } }\n", "actions/a/esmtp"),
+    "a rule without name": (
+        SMALL.replace("upstream: 10.0.0.5:25", "mode: transparent, action: a, rules: [ { action: a } ]")
+        + "actions: { a: { tls: passthrough } }\n", "services/mx/rules"),
+    "a partner with a blank": (SMALL + "partners: { 'a b': { client: optional } }\n", "partners"),
     "a name with a blank": (SMALL + "upstreams: { 'a b': { hosts: a } }\n", "upstreams"),
 }
 

@@ -257,6 +257,9 @@ class Connection:
         self.play("handshake", b"", None)
         self.shake()
 
+    def on_AUTH(self, line):
+        self.play("auth", line, "502 5.5.1 not here")
+
     def on_MAIL(self, line):
         m = re.fullmatch(rb"MAIL FROM:<([^>]*)>(.*)", line)
         if not m:

@@ -30,6 +30,39 @@ static void test_buf_ceiling(void **state)
 	assert_int_equal(buf_space(&b), 5);
 }
 
+/* Where nothing waits the memory changes hands; the ceilings stay whose they were. */
+static void test_buf_move(void **state)
+{
+	struct buf from, to;
+	const char *at;
+
+	(void)state;
+	buf_init(&from, 10);
+	buf_init(&to, 6);
+	assert_true(buf_put(&from, SPAN("abcd")));
+	at = buf_peek(&from).at;
+	buf_move(&to, &from);
+	assert_ptr_equal(buf_peek(&to).at, at);
+	want_text("all of it", buf_peek(&to), SPAN("abcd"));
+	assert_int_equal(buf_space(&to), 2);
+	assert_int_equal(buf_space(&from), 10);
+	assert_true(buf_put(&from, SPAN("efgh")));
+	buf_move(&to, &from);
+	want_text("as much as fits", buf_peek(&to), SPAN("abcdef"));
+	want_text("the rest", buf_peek(&from), SPAN("gh"));
+	buf_move(&to, &from);
+	want_text("no room", buf_peek(&to), SPAN("abcdef"));
+	buf_free(&to);
+	assert_true(buf_put(&from, SPAN("ijklmnop")));
+	buf_move(&to, &from);
+	want_text("more than the ceiling", buf_peek(&to), SPAN("ghijkl"));
+	want_text("its rest", buf_peek(&from), SPAN("mnop"));
+	buf_free(&from);
+	buf_free(&to);
+	buf_move(&to, &from);
+	assert_int_equal(buf_used(&to), 0);
+}
+
 /* An idle session owns no buffer. */
 static void test_buf_idle_owns_nothing(void **state)
 {
@@ -126,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buf_ceiling),
 		cmocka_unit_test(test_buf_idle_owns_nothing),
+		cmocka_unit_test(test_buf_move),
 		cmocka_unit_test(test_buf_shrink),
 		cmocka_unit_test(test_buf_printf_long),
 		cmocka_unit_test(test_buf_is_a_queue),

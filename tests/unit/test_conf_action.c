@@ -86,8 +86,7 @@ static const struct row broken[] = {
 	{ "an action without method", HEAD "actions: { a: { authority: corp } }\n" BOTH("action: a"),
 	  "gw:4:12: actions.a.tls is missing; it wants terminate, passthrough or strip\n" },
 	{ "a transparent service without action", HEAD NET("intercept: tproxy"),
-	  "gw:4:13: services.net.action is missing; it wants the name of one of `actions`, for what no rule is "
-	  "for\n" },
+	  "gw:4:13: services.net.action is missing; it wants the name of one of `actions`\n" },
 	{ "one with an upstream", HEAD WATCH NET("action: watch, upstream: 10.0.0.5"),
 	  "gw:5:82: services.net.upstream can't be set, because mode is transparent; leave it out\n" },
 	{ "a relay with rules", HEAD

@@ -58,6 +58,11 @@ static const struct {
 	  "max_message_size: 1025k, max_recipients: 101, max_connections: 11, "
 	  "max_connections_per_address: 12, max_errors: 13 } }\n",
 	  "    max_message_size: 1025k\n" },
+	{ "an action that can offer no TLS", "hostname: gw.example.net\n"
+	  "actions: { a: { tls: terminate } }\n"
+	  "services: { s: { listen: \"*:2525\", upstream: 10.0.0.5, action: a }, "
+	  "t: { listen: \"*:2526\", upstream: 10.0.0.5, action: a } }\n",
+	  "  \"t\":\n    mode: relay\n    listen: [ \"*:2526\" ]\n" },
 	{ "what does not apply is left out", "hostname: gw.example.net\n"
 	  "actions: { a: { tls: passthrough } }\n"
 	  "services: { s: { mode: transparent, listen: \"*:2525\", action: a } }\n",

@@ -1,5 +1,6 @@
 #include "ipc/ipc_channel.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -121,6 +122,120 @@ static void test_a_full_channel_says_so(void **state)
 	pair_close(&p);
 }
 
+static struct ipc_message sockets_of(uint32_t count)
+{
+	return (struct ipc_message){ .kind = IPC_SOCKETS, .sockets = { .count = count, .v6 = true } };
+}
+
+static int open_fds(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void test_descriptors_arrive_with_their_message(void **state)
+{
+	struct ipc_message most = sockets_of(IPC_SOCKETS_MOST), none = sockets_of(0), got;
+	int before, sent[IPC_SOCKETS_MOST], fds[IPC_SOCKETS_MOST];
+	struct pair p;
+	struct why why;
+	size_t count;
+
+	(void)state;
+	pair_open(&p);
+	before = open_fds();
+	for (int i = 0; i < IPC_SOCKETS_MOST; i++)
+		sent[i] = dup(p.ends[0]);
+	assert_true(ipc_channel_send_fds(p.ends[0], &most, sent, IPC_SOCKETS_MOST, &why));
+	assert_true(ipc_channel_send_fds(p.ends[0], &none, NULL, 0, &why));
+	for (int i = 0; i < IPC_SOCKETS_MOST; i++)
+		close(sent[i]);
+	assert_int_equal(ipc_channel_receive_fds(p.ends[1], &got, fds, &count, &why), IPC_GOT_MESSAGE);
+	assert_int_equal(count, IPC_SOCKETS_MOST);
+	assert_int_equal(got.sockets.count, IPC_SOCKETS_MOST);
+	assert_true(got.sockets.v6);
+	/* They are what was sent, whoever held them meanwhile. */
+	assert_true(ipc_channel_send(fds[IPC_SOCKETS_MOST - 1], &none, &why));
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(fcntl(fds[i], F_GETFD), FD_CLOEXEC);
+		close(fds[i]);
+	}
+	assert_int_equal(ipc_channel_receive_fds(p.ends[1], &got, fds, &count, &why), IPC_GOT_MESSAGE);
+	assert_int_equal(count, 0);
+	assert_int_equal(ipc_channel_receive_fds(p.ends[1], &got, fds, &count, &why), IPC_GOT_MESSAGE);
+	assert_int_equal(ipc_channel_receive_fds(p.ends[1], &got, fds, &count, &why), IPC_GOT_NOTHING);
+	assert_int_equal(open_fds(), before);
+	pair_close(&p);
+}
+
+/* As another program might do it: `count` descriptors with these octets. */
+static void send_raw(int to, struct span octets, size_t count)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(64 * sizeof(int))];
+	} control;
+	struct iovec piece = { (char *)octets.at, octets.len };
+	struct msghdr h = { .msg_iov = &piece, .msg_iovlen = 1 };
+	int fds[64];
+
+	memset(&control, 0, sizeof(control));
+	for (size_t i = 0; i < count; i++)
+		fds[i] = to;
+	if (count > 0) {
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
+	}
+	assert_int_equal(sendmsg(to, &h, 0), octets.len);
+}
+
+static const struct {
+	const char *name;
+	struct span octets;
+	size_t count;
+} strange[] = {
+	{ "more than it says",           { "\x07\x01\x04\x00", 4 }, 2 },
+	{ "fewer than it says",          { "\x07\x02\x04\x00", 4 }, 1 },
+	{ "none, where it says one",     { "\x07\x01\x04\x00", 4 }, 0 },
+	{ "more than there is room for", { "\x07\x10\x04\x00", 4 }, 40 },
+	{ "with another message",        { "\x02", 1 }, 1 },
+	{ "with nonsense",               { "\x7f", 1 }, 1 },
+};
+
+/* No descriptor that nobody asked for stays open: an edge could be filled up with them. */
+static void test_STYLE_strange_descriptors(void **state)
+{
+	struct ipc_message got;
+	int fds[IPC_SOCKETS_MOST];
+	struct why why;
+	size_t count;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+		struct pair p;
+		int before;
+
+		pair_open(&p);
+		before = open_fds();
+		send_raw(p.ends[0], strange[i].octets, strange[i].count);
+		if (ipc_channel_receive_fds(p.ends[1], &got, fds, &count, &why) != IPC_GOT_BAD)
+			fail_msg("%s", strange[i].name);
+		assert_int_equal(count, 0);
+		send_raw(p.ends[0], strange[i].octets, strange[i].count);
+		if (ipc_channel_receive(p.ends[1], &got, &why) != IPC_GOT_BAD)
+			fail_msg("%s, and none are wanted", strange[i].name);
+		assert_int_equal(open_fds(), before);
+		pair_close(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +244,8 @@ int main(void)
 		cmocka_unit_test(test_an_end_with_unread_messages_is_an_end),
 		cmocka_unit_test(test_STYLE_malformed_ipc),
 		cmocka_unit_test(test_a_full_channel_says_so),
+		cmocka_unit_test(test_descriptors_arrive_with_their_message),
+		cmocka_unit_test(test_STYLE_strange_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 #define ADDR4 "\x04\xc0\0\2\7\0\x19"
 #define ADDR6 "\x06\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1\0\x19\0\0\0\3"
 #define ADDRS "\x05\0\0\0\1\0\0\0\0\2" ADDR4 ADDR6
+#define WANT "\x06\x10\x06\x01"
+#define SOCKETS "\x07\x00\x04\x00"
 #define START_HEAD "\x01\0\0\0\7\0\0\0\3\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\x65\0\0\0"
 #define START START_HEAD "\0\1\0\0\0\6\0\0\0\2"
 
@@ -31,9 +33,17 @@ static const struct {
 	{ "addresses of both families",     { ADDRS, sizeof(ADDRS) - 1 }, true },
 	{ "start with one socket",          { START, sizeof(START) - 1 }, true },
 	{ "start without a socket",         { START_HEAD "\0\0", sizeof(START_HEAD "\0\0") - 1 }, true },
+	{ "want",                           { WANT, sizeof(WANT) - 1 }, true },
+	{ "sockets, none",                  { SOCKETS, sizeof(SOCKETS) - 1 }, true },
 	{ "nothing",                        { "", 0 }, false },
 	{ "kind 0",                         { "\0", 1 }, false },
-	{ "kind 6",                         { "\x06", 1 }, false },
+	{ "kind 8",                         { "\x08", 1 }, false },
+	{ "want none",                      { "\x06\x00\x06\x01", 4 }, false },
+	{ "want seventeen",                 { "\x06\x11\x06\x01", 4 }, false },
+	{ "want of family 5",               { "\x06\x01\x05\x01", 4 }, false },
+	{ "want of neither kind",           { "\x06\x01\x04\x02", 4 }, false },
+	{ "seventeen sockets",              { "\x07\x11\x04\x00", 4 }, false },
+	{ "sockets and an octet more",      { "\x07\x00\x04\x00\x00", 5 }, false },
 	{ "ready and an octet more",        { READY "\0", 2 }, false },
 	{ "drain with neither 0 nor 1",     { "\x03\x02", 2 }, false },
 	{ "ask without a name",             { "\x04\0\0\0\1\0\0\0\2\0\x19\0", 12 }, false },
@@ -119,6 +129,12 @@ static void test_fields_arrive(void **state)
 	assert_string_equal(text, "192.0.2.7:25");
 	assert_int_equal(m.addrs.addrs[1].in6.sin6_scope_id, 3);
 	assert_int_equal(m.addrs.addrs[1].in6.sin6_addr.s6_addr[15], 1);
+
+	assert_true(ipc_message_decode(span_of(WANT, sizeof(WANT) - 1), &m, &why));
+	assert_int_equal(m.want.count, 16);
+	assert_true(m.want.v6 && m.want.any_source);
+	assert_true(ipc_message_decode(span_of(SOCKETS, sizeof(SOCKETS) - 1), &m, &why));
+	assert_true(!m.sockets.v6 && !m.sockets.any_source);
 }
 
 static void test_the_largest_fit(void **state)

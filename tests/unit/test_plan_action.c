@@ -29,10 +29,10 @@ static const struct {
 	  "gw:2:79: authorities.corp: untrusted_certificate is the same as certificate; it has to be one that nobody "
 	  "trusts\n" },
 	{ "roots that are not there", HEAD CORP OPEN("authority: corp, ca: none.pem, crl: none.crl") NET,
-	  "gw:3:56: actions.open.ca: none.pem can't be read: no such file\n"
-	  "gw:3:71: actions.open.crl: none.crl can't be read: no such file\n" },
+	  "gw:3:57: actions.open.ca: none.pem can't be read: no such file\n"
+	  "gw:3:72: actions.open.crl: none.crl can't be read: no such file\n" },
 	{ "an empty list", HEAD CORP OPEN("authority: corp, crl: empty") NET,
-	  "gw:3:57: actions.open.crl: empty is empty; it has to hold CRLs\n" },
+	  "gw:3:58: actions.open.crl: empty is empty; it has to hold CRLs\n" },
 	{ "a list of an upstream that is none", HEAD "upstreams: { u: { hosts: a.example, crl: gw.pem } }\n"
 	  "services: { mx: { listen: 192.0.2.1:2525, upstream: u, client_tls: none } }\n",
 	  "upstreams.u: TLS can't be set up: " },

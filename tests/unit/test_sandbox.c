@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -93,6 +94,27 @@ static bool socket_inet(void)
 	return socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET6, SOCK_STREAM, 0) >= 0;
 }
 
+/* A connection from a client's address is bound first. */
+static bool bind_socket(void)
+{
+	const struct sockaddr_in any = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
+}
+
+static bool listen_on_socket(void)
+{
+	return listen(socket(AF_INET, SOCK_STREAM, 0), 1) == 0;
+}
+
+static bool mark_socket(void)
+{
+	int mark = 1;
+
+	return setsockopt(socket(AF_INET, SOCK_STREAM, 0), SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0;
+}
+
 static bool memory_and_loop(void)
 {
 	void *large = malloc(64 << 20);
@@ -118,6 +140,9 @@ static const struct {
 	bool edge, resolver; /* may do it */
 } rows[] = {
 	{ "sockets of IPv4 and IPv6",    socket_inet,       true,  true },
+	{ "bind a socket",               bind_socket,       true,  true },
+	{ "listen",                      listen_on_socket,  false, false },
+	{ "mark a socket",               mark_socket,       false, false },
 	{ "memory and a loop",           memory_and_loop,   true,  true },
 	{ "getaddrinfo",                 resolve_localhost, false, true },
 	{ "read a file below /etc",      read_passwd,       false, true },
