@@ -161,7 +161,7 @@ def plot(bench, path):
         columns = ", ".join(
             f"'{data}' using {i + 2}{':xtic(1)' if i == 0 else ''} title '{bench.title(name)}' linecolor rgb '{COLOURS[COLUMNS.index(name)]}'"
             for i, name in enumerate(names))
-        script = f"""set terminal svg size 1100,520 font 'sans-serif,12' background '#ffffff'
+        script = f"""set terminal svg size 1300,560 font 'sans-serif,12' background '#ffffff'
 set output '{path}'
 set encoding utf8
 set title 'CPU time of the proxy (all its processes); less is better'
@@ -172,6 +172,7 @@ set boxwidth 0.9
 set logscale y
 set ylabel 'microseconds'
 set grid ytics
+set bmargin 5
 set key top right horizontal
 set xtics font ',10'
 plot {columns}

@@ -172,10 +172,12 @@ static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 
 	if (offers_starttls(s))
 		offer.have |= SMTP_CAP_STARTTLS;
-	if (!offers_auth(s))
-		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
-	s->server.offer = offer;
 	smtp_server_hello(&s->server, cmd);
+	if (!offers_auth(s)) {
+		s->server.auth_hidden = is_transparent(s) && (offer.have & SMTP_CAP_AUTH) != 0;
+		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
+	}
+	s->server.offer = offer;
 	must(smtp_caps_put(&s->client.out, our_name(s), &offer));
 }
 
@@ -525,6 +527,20 @@ static enum taken refuse_bdat(struct session *s, const struct smtp_cmd *cmd,
 	return TAKEN;
 }
 
+static bool wants_leg(enum smtp_verb verb)
+{
+	return verb == SMTP_EHLO || verb == SMTP_HELO || verb == SMTP_MAIL;
+}
+
+/* Another connection to the server would not know who has logged in, and what is sent there would be
+ * somebody else's mail. */
+static enum taken lose_login(struct session *s)
+{
+	why_set(&s->why, FAULT_PEER, "the server that the client had logged in to is gone");
+	session_finish(s, OUTCOME_SERVER_CLOSED, &SMTP_SAY_LOST_SESSION);
+	return TAKEN_ENDED;
+}
+
 static enum taken handle(struct session *s, struct span line)
 {
 	const struct smtp_answer *refusal;
@@ -541,6 +557,8 @@ static enum taken handle(struct session *s, struct span line)
 		refusal = smtp_server_admit(&s->server, &cmd);
 	if (owed(s) > 0 && (refusal != NULL || !is_sent_on(cmd.verb)))
 		return TAKEN_WAIT;
+	if (refusal == NULL && wants_leg(cmd.verb) && s->server.auth && !leg_is_usable(s))
+		return lose_login(s);
 	if (refusal != NULL && cmd.verb == SMTP_BDAT)
 		return refuse_bdat(s, &cmd, refusal);
 	if (refusal != NULL)
@@ -572,12 +590,16 @@ static bool client_has_ended(struct session *s)
 	return true;
 }
 
+/* In an exchange it is answered as what is no base64 is. */
 static bool say_long_line(struct session *s)
 {
-	if (owed(s) > 0)
+	bool cancels = s->sasl_line;
+
+	if (owed(s) > 0 || (cancels && send_sasl(s, "", SPAN("*")) == TAKEN_WAIT))
 		return false;
 	s->long_line = false;
-	refuse(s, &SMTP_SAY_LONG);
+	if (!cancels)
+		refuse(s, &SMTP_SAY_LONG);
 	return true;
 }
 

@@ -8,11 +8,16 @@ static const struct conf_upstream *settings(const struct leg *l)
 	return l->up->plan->conf;
 }
 
+/* The first lines of a reply that nobody asked for would become those of the next one. */
+static bool has_half_a_reply(const struct leg *l)
+{
+	return buf_used(&l->stream.in) > 0 || (!l->reader.whole && l->reader.reply.lines > 0);
+}
+
 static bool is_clean(const struct leg *l)
 {
 	return l->state == LEG_READY && l->await_count == 0 && !l->transaction &&
-	       l->stream.end == STREAM_OPEN && buf_used(&l->stream.in) == 0 &&
-	       stream_flushed(&l->stream);
+	       l->stream.end == STREAM_OPEN && !has_half_a_reply(l) && stream_flushed(&l->stream);
 }
 
 bool pool_put(struct leg *l)

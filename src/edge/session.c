@@ -186,8 +186,8 @@ void session_drop_leg(struct session *s)
 
 	if (l == NULL)
 		return;
-	/* What two others say to each other is nothing that a word of ours may end. */
-	if (l->state == LEG_READY && !l->bare && l->await_count == 0 && !body_under_way(s)) {
+	/* What two others say to each other is nothing that a word of ours may end; nor is a password. */
+	if (l->state == LEG_READY && !l->bare && l->await_count == 0 && !body_under_way(s) && !s->sasl_line) {
 		if (pool_put(l))
 			s->leg = NULL;
 		else
@@ -253,9 +253,16 @@ void session_abort(struct session *s, enum outcome outcome, const struct why *wh
 
 void session_begin_tls(struct session *s, bool peeked)
 {
-	struct tls_conn *tls = tls_conn_accept(s->tls);
+	const struct smtp_answer *refusal = transparent_leaf(s);
+	struct tls_conn *tls;
 	bool begun;
 
+	if (refusal != NULL) {
+		why_set(&s->why, FAULT_POLICY, "no TLS for the client: %s", refusal->text);
+		session_finish(s, OUTCOME_TLS_FAILED, NULL);
+		return;
+	}
+	tls = tls_conn_accept(s->tls);
 	if (s->leaf != NULL)
 		tls_conn_use_cert(tls, s->leaf, s->leaf_label);
 	begun = peeked ? stream_start_tls_peeked(&s->client, tls, &s->why) :

@@ -62,38 +62,6 @@ static void put_phases(struct log_line *l, const struct session *s)
 	}
 }
 
-void session_log_end(const struct session *s)
-{
-	enum fault fault = s->why.fault != FAULT_NONE ? s->why.fault : outcome_fault(s->outcome);
-	struct tls_facts facts;
-	struct log_line line;
-
-	session_client_facts(s, &facts);
-	log_begin(&line, "session-end");
-	put_peers(&line, s);
-	log_text(&line, "outcome", outcome_name(s->outcome));
-	log_text(&line, "fault", fault_name(fault));
-	if (s->pass != NULL) {
-		pass_log(&line, s);
-	} else {
-		log_span(&line, "helo", buf_peek(&s->server.helo));
-		put_tls(&line, "client", &facts);
-	}
-	log_int(&line, "txns", s->txns);
-	log_int(&line, "messages", s->messages);
-	log_int(&line, "errors", s->server.errors);
-	log_int(&line, "in", (int64_t)s->client.bytes_in);
-	log_int(&line, "out", (int64_t)s->client.bytes_out);
-	log_int(&line, "ms", s->edge->now - s->born);
-	put_phases(&line, s);
-	log_int(&line, "gen", s->plan->generation);
-	if (s->why.text[0] != '\0')
-		log_text(&line, "why", s->why.text);
-	log_end(&line);
-	edge_count(s->edge, COUNT_BYTES_IN, s->client.bytes_in);
-	edge_count(s->edge, COUNT_BYTES_OUT, s->client.bytes_out);
-}
-
 /* The same address gives the same word as long as the service runs, in any case of letters, so that
  * lines can be matched. */
 static void digest_of(struct span address, uint64_t seed, char hex[TLS_DIGEST_HEX + 1])
@@ -116,6 +84,52 @@ static void put_hashed(struct log_line *l, const char *key, struct span list, ui
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at > 0 ? "," : "", hex);
 	}
 	log_text(l, key, text);
+}
+
+/* Who has logged in, or tried to, and how. */
+static void put_login(struct log_line *l, const struct session *s)
+{
+	if (s->sasl.mechanism[0] == '\0')
+		return;
+	log_text(l, "auth", s->sasl.mechanism);
+	if (s->plan->conf->log.envelope == CONF_ENVELOPE_PLAIN)
+		log_text(l, "user", s->sasl.user);
+	else
+		put_hashed(l, "user", span_str(s->sasl.user), shared_seed(s->edge->shared));
+	log_int(l, "auth_ok", s->server.auth);
+}
+
+void session_log_end(const struct session *s)
+{
+	enum fault fault = s->why.fault != FAULT_NONE ? s->why.fault : outcome_fault(s->outcome);
+	struct tls_facts facts;
+	struct log_line line;
+
+	session_client_facts(s, &facts);
+	log_begin(&line, "session-end");
+	put_peers(&line, s);
+	log_text(&line, "outcome", outcome_name(s->outcome));
+	log_text(&line, "fault", fault_name(fault));
+	if (s->pass != NULL) {
+		pass_log(&line, s);
+	} else {
+		log_span(&line, "helo", buf_peek(&s->server.helo));
+		put_tls(&line, "client", &facts);
+		put_login(&line, s);
+	}
+	log_int(&line, "txns", s->txns);
+	log_int(&line, "messages", s->messages);
+	log_int(&line, "errors", s->server.errors);
+	log_int(&line, "in", (int64_t)s->client.bytes_in);
+	log_int(&line, "out", (int64_t)s->client.bytes_out);
+	log_int(&line, "ms", s->edge->now - s->born);
+	put_phases(&line, s);
+	log_int(&line, "gen", s->plan->generation);
+	if (s->why.text[0] != '\0')
+		log_text(&line, "why", s->why.text);
+	log_end(&line);
+	edge_count(s->edge, COUNT_BYTES_IN, s->client.bytes_in);
+	edge_count(s->edge, COUNT_BYTES_OUT, s->client.bytes_out);
 }
 
 static void put_envelope(struct log_line *l, const struct session *s)

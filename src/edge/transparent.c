@@ -155,19 +155,6 @@ static bool no_greeting(struct session *s)
 	return true;
 }
 
-static bool secure_client(struct session *s)
-{
-	const struct smtp_answer *refusal = transparent_leaf(s);
-
-	if (refusal == NULL) {
-		session_begin_tls(s, true);
-		return true;
-	}
-	why_set(&s->why, FAULT_POLICY, "no TLS for the client: %s", refusal->text);
-	refuse(s, OUTCOME_TLS_FAILED, NULL);
-	return true;
-}
-
 bool transparent_greet(struct session *s)
 {
 	if (s->greeted || s->target.len == 0)
@@ -176,8 +163,10 @@ bool transparent_greet(struct session *s)
 		return no_greeting(s);
 	if (s->leg->state != LEG_GREETED)
 		return false;
-	if (s->implicit && s->client.tls == NULL)
-		return secure_client(s);
+	if (s->implicit && s->client.tls == NULL) {
+		session_begin_tls(s, true);
+		return true;
+	}
 	must(smtp_reply_put(&s->client.out, &s->leg->reader.reply));
 	s->greeted = true;
 	session_enter(s, PHASE_COMMAND);

@@ -18,7 +18,8 @@ bool transparent_step(struct session *s);
 bool transparent_greet(struct session *s);
 
 /* The certificate for the client, minted where the action has an authority. NULL where all is
- * well, else what to answer to STARTTLS. */
+ * well, else what to answer to STARTTLS. What it puts into session->leaf is good until the next
+ * session has its turn: the authority may let go of it to mint another. */
 const struct smtp_answer *transparent_leaf(struct session *s);
 
 #endif

@@ -48,6 +48,7 @@ SAY(SMTP_SAY_AUTH_NOT_NOW, 503, "5.5.1", "ORDER", "AUTH comes once, and before M
 SAY(SMTP_SAY_NO_RECIPIENTS, 554, "5.5.1", "ORDER", "No recipient was accepted");
 
 SAY(SMTP_SAY_TLS_FIRST, 530, "5.7.0", "TLS-REQ", "Must issue a STARTTLS command first");
+SAY(SMTP_SAY_AUTH_CLEAR, 538, "5.7.11", "TLS-REQ", "AUTH needs TLS here");
 SAY(SMTP_SAY_TLS_DIRTY, 554, "5.5.1", "TLS-DIRTY", "Data was sent before the TLS handshake");
 SAY(SMTP_SAY_TLS_NOT_NOW, 454, "4.7.0", "TLS", "TLS not available at the moment");
 

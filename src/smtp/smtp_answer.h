@@ -50,6 +50,7 @@ extern const struct smtp_answer
 	SMTP_SAY_NO_RECIPIENTS,   /* 554 5.5.1 [ORDER] no recipient was accepted */
 	/* TLS */
 	SMTP_SAY_TLS_FIRST,       /* 530 5.7.0 [TLS-REQ] Must issue a STARTTLS command first */
+	SMTP_SAY_AUTH_CLEAR,      /* 538 5.7.11 [TLS-REQ] AUTH is for sessions under TLS */
 	SMTP_SAY_TLS_DIRTY,       /* 554 5.5.1 [TLS-DIRTY] Data was sent before the TLS handshake */
 	SMTP_SAY_TLS_NOT_NOW,     /* 454 4.7.0 [TLS] TLS not available */
 	/* the upstream's TLS is not what it must be (SPEC GC-2, GC-7, PP-6, PP-7) */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define DECODED_MOST 1024
+#define CRAM_DIGEST 32
 
 static void keep_name(struct smtp_sasl *s, struct span name)
 {
@@ -20,48 +21,63 @@ static bool is(const struct smtp_sasl *s, const char *mechanism)
 	return strcmp(s->mechanism, mechanism) == 0;
 }
 
-/* authzid NUL authcid NUL password (RFC 4616). */
+/* A field up to `end`, which has to be there: what is not ended could run on into a secret (law 8).
+ * Empty where it is not. */
+static struct span take_field(struct span *rest, char end)
+{
+	size_t at = span_find(*rest, end);
+	bool ended = at < rest->len;
+	struct span field = span_first(*rest, ended ? at : 0);
+
+	*rest = span_from(*rest, ended ? at + 1 : at);
+	return field;
+}
+
+static struct span behind(struct span text, struct span lead)
+{
+	return span_starts_nocase(text, lead) ? span_from(text, lead.len) : span_first(text, 0);
+}
+
+/* authzid NUL authcid NUL password (RFC 4616). Without the first NUL the password would stand where the
+ * name should. */
 static struct span name_of_plain(struct span text)
 {
-	span_cut(&text, '\0');
-	return span_cut(&text, '\0');
+	struct span name;
+
+	take_field(&text, '\0');
+	name = take_field(&text, '\0');
+	return text.len > 0 ? name : span_first(name, 0);
 }
 
 /* n,a=user@example,^Ahost=... (RFC 7628). */
 static struct span name_of_oauthbearer(struct span text)
 {
-	struct span authzid;
+	struct span gs2 = take_field(&text, '\1');
 
-	span_cut(&text, ',');
-	authzid = span_cut(&text, ',');
-	return span_starts_nocase(authzid, SPAN("a=")) ? span_from(authzid, 2) : span_first(authzid, 0);
+	take_field(&gs2, ',');
+	return behind(take_field(&gs2, ','), SPAN("a="));
 }
 
 /* user=name^Aauth=Bearer ... */
 static struct span name_of_xoauth2(struct span text)
 {
-	struct span first = span_cut(&text, '\1');
-
-	return span_starts_nocase(first, SPAN("user=")) ? span_from(first, 5) : span_first(first, 0);
+	return behind(take_field(&text, '\1'), SPAN("user="));
 }
 
 /* n,,n=user,r=nonce (RFC 5802). */
 static struct span name_of_scram(struct span text)
 {
-	span_cut(&text, ',');
-	span_cut(&text, ',');
-	text = span_cut(&text, ',');
-	return span_starts_nocase(text, SPAN("n=")) ? span_from(text, 2) : span_first(text, 0);
+	take_field(&text, ',');
+	take_field(&text, ',');
+	return behind(take_field(&text, ','), SPAN("n="));
 }
 
-/* name digest (RFC 2195): the digest is the last word. */
+/* name digest (RFC 2195): the digest is the last word, 32 digits. */
 static struct span name_of_cram(struct span text)
 {
-	size_t at = text.len;
+	size_t len = text.len > CRAM_DIGEST ? text.len - CRAM_DIGEST - 1 : 0;
 
-	while (at > 0 && text.at[at - 1] != ' ')
-		at--;
-	return span_first(text, at > 0 ? at - 1 : 0);
+	return span_first(text, len > 0 && text.at[len] == ' ' ? len : 0);
 }
 
 static void look(struct smtp_sasl *s, struct span base64)

@@ -124,7 +124,7 @@ static const struct smtp_answer *admit_starttls(const struct smtp_server *s)
 static const struct smtp_answer *admit_auth(const struct smtp_server *s)
 {
 	if (!offers(s, SMTP_CAP_AUTH))
-		return &SMTP_SAY_NOT_OFFERED;
+		return s->auth_hidden ? &SMTP_SAY_AUTH_CLEAR : &SMTP_SAY_NOT_OFFERED;
 	return s->mail || s->auth ? &SMTP_SAY_AUTH_NOT_NOW : NULL;
 }
 
@@ -188,6 +188,7 @@ void smtp_server_hello(struct smtp_server *s, const struct smtp_cmd *cmd)
 {
 	smtp_server_reset(s);
 	s->hello = true;
+	s->auth_hidden = false;
 	s->esmtp = cmd->verb == SMTP_EHLO;
 	buf_free(&s->helo);
 	must(buf_put(&s->helo, span_first(cmd->arg, SMTP_DOMAIN_MOST)));
@@ -217,6 +218,7 @@ void smtp_server_tls(struct smtp_server *s)
 	smtp_server_reset(s);
 	s->tls = true;
 	s->auth = false;
+	s->auth_hidden = false;
 	s->hello = false;
 	s->esmtp = false;
 	s->offer = (struct smtp_caps){ 0 };

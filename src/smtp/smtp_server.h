@@ -15,6 +15,7 @@ struct smtp_server {
 	bool need_tls;          /* 530 to all but NOOP, EHLO, STARTTLS, QUIT until TLS is on (RFC 3207 section 4) */
 	bool tls;
 	bool auth;              /* AUTH has succeeded */
+	bool auth_hidden;       /* AUTH was not offered for want of TLS alone; EHLO and HELO take it back */
 	bool hello;             /* EHLO or HELO was accepted since the start, or since TLS began */
 	bool esmtp;             /* it was EHLO */
 	bool mail;              /* a transaction is open */
