@@ -89,6 +89,8 @@ class Report:
     def many(self):
         held, slowest, limit = self.results["many_idle"]
         met = slowest <= works.SERVED_WITHIN_USEC and (held >= works.MANY_IDLE or bool(limit))
+        if met and limit:
+            met = None  # nothing failed, but the number was not reached
         text = f"{held:,} held{' (' + limit + ')' if limit else ''}, slowest other {slowest / 1000:.0f} ms"
         self.targets.append(("many-idle", f"{works.MANY_IDLE:,} idle sessions on one edge, others served within 1 s", text, "1 s", met))
 

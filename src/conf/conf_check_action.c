@@ -219,6 +219,16 @@ static void check_shows(const struct conf *c, struct conf_report *r, const struc
 			   "and services.%s needs one of them to offer TLS", a->name, s->name);
 }
 
+/* TLS from the first byte is for both sides. */
+static void check_upstream_has_tls(const struct conf *c, struct conf_report *r, const struct conf_action *a,
+				   const struct conf_service *s)
+{
+	if (s->mode == CONF_MODE_TRANSPARENT && conf_service_listens_tls(s) && a->upstream_tls == CONF_NEED_NONE)
+		conf_error(r, conf_check_place(c, &a->upstream_tls, &a->name), "actions.%s.upstream_tls is none, and "
+			   "services.%s has listen_tls, where the upstream has TLS from the first byte too; set it "
+			   "to may, or use an action of its own", a->name, s->name);
+}
+
 /* The demand of a partner that mail in clear can't meet; NULL: there is none. */
 static const char *demand(const struct conf_partner *p)
 {
@@ -318,6 +328,7 @@ static void check_use(const struct conf *c, struct conf_report *r, const struct 
 	if (a->tls == CONF_METHOD_TERMINATE) {
 		check_inspects(c, r, a, s, users);
 		check_shows(c, r, a, s);
+		check_upstream_has_tls(c, r, a, s);
 	} else if (a->tls == CONF_METHOD_STRIP) {
 		check_strips(c, r, a, s);
 	}

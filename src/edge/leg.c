@@ -561,7 +561,20 @@ static void await(struct leg *l, enum await what)
 void leg_settle(struct leg *l)
 {
 	l->kept = false;
+	l->replay_need = (struct tls_need){ .level = NEED_NONE };
 	buf_free(&l->replay);
+}
+
+void leg_promise(struct leg *l, const struct tls_need *need)
+{
+	struct tls_need *all = &l->replay_need;
+
+	if (!l->kept)
+		return;
+	if (need->level > all->level)
+		all->level = need->level;
+	if (need->min_bits > all->min_bits)
+		all->min_bits = need->min_bits;
 }
 
 void leg_sent(struct leg *l, size_t mark, enum await what)
@@ -582,18 +595,24 @@ struct leg *leg_again(struct leg *old)
 	l->transaction = old->transaction;
 	l->replaying = true;
 	l->replay_caps = old->client.caps.have;
+	l->replay_need = old->replay_need;
 	must(buf_put(&l->replay, buf_peek(&old->replay)));
 	leg_abort(old);
 	leg_free(old);
 	return l;
 }
 
-/* True where it could be said again. What the commands made use of must be on offer here too. */
+/* True where it could be said again. What the commands made use of must be on offer here too, and so must be the TLS
+ * that the recipients were let through for: under `may` this connection may have none. */
 bool leg_replay(struct leg *l)
 {
 	bool fits = (l->replay_caps & ~l->client.caps.have) == 0;
+	struct tls_facts facts;
+	struct why why;
 
 	must(l->state == LEG_READY && l->replaying);
+	leg_facts(l, &facts);
+	fits = fits && need_met(&l->replay_need, &facts, &why);
 	l->replaying = false;
 	fits = fits && buf_put(&l->stream.out, buf_peek(&l->replay));
 	buf_free(&l->replay);

@@ -49,6 +49,7 @@ struct leg {
 	bool kept;            /* it came from the pool, and no reply has come since */
 	struct buf replay;    /* commands sent since then: for another connection, should this one be dead */
 	uint32_t replay_caps; /* that they made use of, at the most */
+	struct tls_need replay_need; /* of the recipients among them; NEED_NONE: none beyond `need` */
 	bool replaying;       /* it took over such commands, and has yet to send them */
 	bool bare;            /* ready as soon as it is connected: two others speak through it */
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
@@ -92,6 +93,8 @@ void leg_timeout(struct leg *l);
 /* A command stands in stream.out from octet `mark` on: its reply is awaited, and what was sent is
  * remembered as long as another connection might have to be told it again. */
 void leg_sent(struct leg *l, size_t mark, enum await what);
+/* A recipient was sent whose partner needs this: where it is said again that must be met as well. */
+void leg_promise(struct leg *l, const struct tls_need *need);
 /* What was sent can't be sent again: part of a message is under way, or a reply has come. */
 void leg_settle(struct leg *l);
 /* A leg like `old` was, on a new connection, that will say again what that one was told and

@@ -23,15 +23,10 @@ static const struct plan_partner *partner_for_all(const struct session *s)
 	return plan_partner_find(s->plan, SPAN("*"));
 }
 
-/* What the leg is made for, before a recipient is known. Where some partner may ask for TLS it is tried at
- * the least: the check at RCPT can't bring it about any more. */
+/* What the leg is made for, before a recipient is known. */
 static struct tls_need need_of(const struct session *s)
 {
-	struct tls_need need = plan_need(s->up->plan, partner_for_all(s), s->server.tls);
-
-	if (need.level == NEED_NONE && s->plan->partner_count > 0 && s->up->plan->tls != NULL)
-		need.level = NEED_MAY;
-	return need;
+	return plan_need_first(s->plan, s->up->plan, s->server.tls);
 }
 
 /* TLS state is never shared across needs (law 7): a leg made under another one serves on only where what
@@ -157,7 +152,9 @@ static bool offers_starttls(const struct session *s)
 		return false;
 	if (all != NULL && all->conf->client == CONF_PARTNER_CLIENT_NONE)
 		return false;
-	return !(s->up->plan->mirror || minted) || upstream_has_tls(s);
+	if (minted)
+		return stream_is_secure(&s->leg->stream);
+	return !s->up->plan->mirror || upstream_has_tls(s);
 }
 
 /* Credentials that the server wants under TLS are not asked for in clear. */
@@ -375,18 +372,19 @@ static bool txn_is_lost(const struct session *s)
 	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
 }
 
-/* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4); NULL: nothing that is not
- * there. `text` is for the answer's words. */
+/* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4), or the upstream where there is no
+ * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the
+ * answer's words. */
 static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct why *why)
 {
 	const struct plan_partner *partner = plan_partner_find(s->plan, rcpt);
 	struct tls_facts facts;
 	struct tls_need need;
 
-	if (partner == NULL)
+	if (s->plan->partner_count == 0)
 		return NULL;
 	why_set(why, FAULT_POLICY, "%s", SMTP_SAY_TLS_FIRST.text);
-	if (partner->conf->client == CONF_PARTNER_CLIENT_REQUIRED && !s->server.tls)
+	if (partner != NULL && partner->conf->client == CONF_PARTNER_CLIENT_REQUIRED && !s->server.tls)
 		return &SMTP_SAY_TLS_FIRST;
 	need = plan_need(s->up->plan, partner, s->server.tls);
 	leg_facts(s->leg, &facts);
@@ -737,6 +735,13 @@ static void late(struct session *s)
 {
 	struct why why;
 
+	/* It may have replied: where the client leaves no room for replies they are not looked at, and
+	 * none of ours would have any. */
+	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM) {
+		why_set(&why, FAULT_PEER, "the client does not read our replies");
+		session_end(s, OUTCOME_CLIENT_TIMEOUT, &why);
+		return;
+	}
 	leg_settle(s->leg);
 	why_set(&why, FAULT_PEER, stream_flushed(&s->leg->stream) ?
 		"the upstream did not reply in time" : "the upstream did not read in time");

@@ -31,6 +31,10 @@ void terminate_begin_body(struct session *s); /* the upstream said 354 */
 /* The octets of a BDAT that was admitted. False: the upstream's queue is full, ask again. */
 MUST_CHECK bool terminate_begin_chunk(struct session *s, const struct smtp_cmd *cmd);
 bool terminate_body(struct session *s);
+/* With a verdict, what the upstream has of the message must never become one: the end of its
+ * connection sees to that, once it has answered what was said before. `announced`: the BDAT of the
+ * present chunk is with it, and will never be whole. */
+void terminate_stop(struct session *s, bool announced);
 /* The client has sent its last octet, and the verdict is the answer. */
 void terminate_verdict(struct session *s);
 bool terminate_discard(struct session *s);

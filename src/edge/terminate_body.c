@@ -57,10 +57,7 @@ static void inspect_piece(struct session *s, struct span piece)
 		txn_judge(t, TXN_LOOP, &SMTP_SAY_LOOP);
 }
 
-/* With a verdict, what the upstream has of the message must never become one: the end of its
- * connection sees to that, once it has answered what was said before. `announced`: the BDAT of the
- * present chunk is with it, and will never be whole. */
-static void stop_upstream(struct session *s, bool announced)
+void terminate_stop(struct session *s, bool announced)
 {
 	if (s->txn->out == TXN_OUT_NONE)
 		return;
@@ -88,7 +85,7 @@ static void deal_with(struct session *s, struct span piece, bool faulty)
 	if (faulty)
 		txn_judge(s->txn, TXN_BAD_BODY, &SMTP_SAY_BAD_BODY);
 	if (txn_has_verdict(s->txn))
-		stop_upstream(s, true);
+		terminate_stop(s, true);
 	else
 		pass_on(s, piece);
 }
@@ -125,8 +122,10 @@ void terminate_verdict(struct session *s)
 		session_finish(s, OUTCOME_UPSTREAM_421, NULL);
 		return;
 	}
-	if (over)
+	if (over) {
+		terminate_reset_upstream(s);
 		session_end_txn(s, TXN_CUT_OFF);
+	}
 	session_enter(s, PHASE_COMMAND);
 }
 
@@ -268,7 +267,7 @@ bool terminate_begin_chunk(struct session *s, const struct smtp_cmd *cmd)
 	if (cmd->chunk == 0 && cmd->last && !t->binary && !smtp_body_check_end(&t->check))
 		txn_judge(t, TXN_BAD_BODY, &SMTP_SAY_BAD_BODY);
 	if (txn_has_verdict(t))
-		stop_upstream(s, false);
+		terminate_stop(s, false);
 	else
 		send_chunk(s, cmd);
 	session_enter(s, PHASE_BODY);
@@ -321,6 +320,9 @@ static bool end_chunk(struct session *s)
 	/* What came before must have been answered before this is. */
 	if (txn_has_verdict(t)) {
 		if (s->leg != NULL && s->leg->owed > 0)
+			return false;
+		/* Those answers may have left no room for this one. */
+		if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
 			return false;
 		terminate_verdict(s);
 		return true;

@@ -22,10 +22,11 @@ static void remember(struct session *s)
 
 /* --- the upstream is lost --- */
 
-/* The chunk that is being read is answered when it has been read; all others now. */
+/* The chunk that is being read is answered when it has been read; all others now. One whose octets the
+ * upstream gets no more of (terminate_stop) is none of those that it owes a reply to. */
 static bool chunk_is_open(const struct session *s)
 {
-	return s->phase == PHASE_BODY && s->leg->await_count == 1;
+	return s->phase == PHASE_BODY && s->txn->out == TXN_OUT_BDAT && s->leg->await_count == 1;
 }
 
 /* The message was whole and the upstream has it, or has not: nobody knows (RFC 1047). It
@@ -235,11 +236,27 @@ static void on_final(struct session *s)
 	session_enter(s, PHASE_COMMAND);
 }
 
+/* After a refusal the client's next chunks go nowhere. The upstream may have been told of one already, and would
+ * wait for the rest of it. */
 static void on_chunk(struct session *s)
 {
-	if (!is_fine(reply_of(s)->code))
-		txn_judge_theirs(s->txn, TXN_REFUSED, reply_of(s));
 	relay(s);
+	if (is_fine(reply_of(s)->code))
+		return;
+	txn_judge_theirs(s->txn, TXN_REFUSED, reply_of(s));
+	if (s->phase == PHASE_BODY && s->txn->chunk_left > 0)
+		terminate_stop(s, true);
+}
+
+/* A server that goes on with the transaction before has understood nothing that was said since. */
+static void on_rset(struct session *s)
+{
+	struct why why;
+
+	if (is_fine(reply_of(s)->code))
+		return;
+	why_set(&why, FAULT_PEER, "reply %d to RSET", reply_of(s)->code);
+	terminate_lost(s, &why);
 }
 
 static bool makes_sense(enum await what, int code)
@@ -283,8 +300,7 @@ static void dispatch(struct session *s, enum await what)
 		on_final(s);
 		break;
 	case AWAIT_RSET:
-		if (!is_fine(reply_of(s)->code))
-			leg_abort(s->leg);
+		on_rset(s);
 		break;
 	}
 }
@@ -303,7 +319,7 @@ static void nonsense(struct session *s, enum await what)
 static void closing_reply(struct session *s, enum await what)
 {
 	if (what == AWAIT_RSET) {
-		leg_abort(s->leg);
+		on_rset(s);
 		return;
 	}
 	relay(s);

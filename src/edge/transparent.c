@@ -15,15 +15,16 @@ static void refuse(struct session *s, enum outcome outcome, const struct smtp_an
 	session_finish(s, outcome, s->implicit ? NULL : a);
 }
 
+/* What the client's side will be is not known before the upstream has said what it can do. So where it makes
+ * a difference the upstream is put under TLS as far as it can. */
 static struct tls_need first_need(const struct session *s)
 {
-	struct tls_need need = s->up->plan->need;
+	struct tls_need secure = plan_need_first(s->plan, s->up->plan, true);
+	struct tls_need clear = plan_need_first(s->plan, s->up->plan, false);
 
-	/* As the client's side will be: that is not known before the upstream has said what it
-	 * can do, so it is put under TLS where it can. */
-	if (s->up->plan->mirror)
-		need.level = NEED_MAY;
-	return need;
+	if (clear.level == NEED_NONE && secure.level != NEED_NONE)
+		clear.level = NEED_MAY;
+	return clear;
 }
 
 static void begin_method(struct session *s)

@@ -152,6 +152,9 @@ const struct plan_partner *plan_partner_find(const struct plan *p, struct span r
  * client's side (`client_tls`: it has TLS) as `encrypt` or `none`. So has an upstream with mirror. */
 struct tls_need plan_need(const struct plan_upstream *u, const struct plan_partner *partner,
 			  bool client_tls);
+/* The same before the recipient is known: as little as any recipient may ask for, but TLS is tried where one may want
+ * it, because once the recipient is known it is too late to begin. Each recipient is still to be held to plan_need. */
+struct tls_need plan_need_first(const struct plan *p, const struct plan_upstream *u, bool client_tls);
 
 struct plan *plan_hold(struct plan *p);
 void plan_release(struct plan *p);

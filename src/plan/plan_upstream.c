@@ -169,6 +169,25 @@ struct tls_need plan_need(const struct plan_upstream *u, const struct plan_partn
 	return need;
 }
 
+struct tls_need plan_need_first(const struct plan *p, const struct plan_upstream *u, bool client_tls)
+{
+	struct tls_need least = plan_need(u, plan_partner_find(p, SPAN("*")), client_tls);
+	bool wanted = least.level != NEED_NONE;
+
+	for (size_t i = 0; i < p->partner_count; i++) {
+		struct tls_need need = plan_need(u, &p->partners[i], client_tls);
+
+		wanted |= need.level != NEED_NONE;
+		if (need.level < least.level)
+			least.level = need.level;
+		if (need.min_bits < least.min_bits)
+			least.min_bits = need.min_bits;
+	}
+	if (wanted && least.level == NEED_NONE && u->tls != NULL)
+		least.level = NEED_MAY;
+	return least;
+}
+
 void plan_upstream_make(struct plan_build *b)
 {
 	struct plan *p = b->plan;

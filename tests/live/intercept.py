@@ -1,4 +1,5 @@
 """Sallyport in the path: a router between a client and its servers (netns.py)."""
+import contextlib
 import itertools
 
 from gateway import BINARY, Gateway, merged, sallyport
@@ -66,9 +67,9 @@ class Lab:
         self.made.append(Rules(self.net.router, BINARY, gw.file, *options))
         return gw
 
-    def upstream(self, v6=False, host=None, port=25, **options):
-        """On an address of its own."""
-        with self.net.server:
+    def upstream(self, v6=False, host=None, port=25, outside=False, **options):
+        """On an address of its own; or outside of the network."""
+        with contextlib.nullcontext() if outside else self.net.server:
             up = Upstream(host=host or self.net.fresh(v6), port=port, **options)
         self.made.append(up)
         return up

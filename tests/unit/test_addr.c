@@ -120,6 +120,39 @@ static void test_addr_client_key(void **state)
 	}
 }
 
+static const struct {
+	const char *name, *a, *b;
+	bool same;
+} ends[] = {
+	{ "the same",                         "192.0.2.7:1", "192.0.2.7:1", true },
+	{ "another port",                     "192.0.2.7:1", "192.0.2.7:2", false },
+	{ "another IPv4 address",             "192.0.2.7:1", "192.0.2.8:1", false },
+	{ "port and address change places",   "0.0.0.1:2", "0.0.0.2:1", false },
+	{ "mapped IPv4 is IPv4",              "192.0.2.7:1", "[::ffff:192.0.2.7]:1", true },
+	{ "mapped, another port",             "192.0.2.7:1", "[::ffff:192.0.2.7]:2", false },
+	{ "the same IPv6",                    "[2001:db8::1]:1", "[2001:DB8:0::1]:1", true },
+	{ "two addresses of a /64",           "[2001:db8::1]:1", "[2001:db8::2]:1", false },
+	{ "the next /64",                     "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false },
+	{ "halves change places",             "[1:2:3:4:5:6:7:8]:1", "[5:6:7:8:1:2:3:4]:1", false },
+};
+
+static void test_MC_8_endpoint_key(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct addr a, b;
+
+		assert_true(addr_read(span_str(ends[i].a), &a));
+		assert_true(addr_read(span_str(ends[i].b), &b));
+		if ((addr_endpoint_key(&a, 42) == addr_endpoint_key(&b, 42)) != ends[i].same)
+			fail_msg("%s", ends[i].name);
+		if (addr_endpoint_key(&a, 42) == addr_endpoint_key(&a, 43))
+			fail_msg("%s: the seed does not count", ends[i].name);
+		if (addr_endpoint_key(&a, 42) == 0)
+			fail_msg("%s: 0 is for no key", ends[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_addr_nul_inside),
 		cmocka_unit_test(test_addr_none),
 		cmocka_unit_test(test_addr_client_key),
+		cmocka_unit_test(test_MC_8_endpoint_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,10 @@ static const struct row shown[] = {
 	{ "none, for listen_tls", HEAD "actions: { open: { tls: terminate, client_tls: none } }\n" BOTH("action: open"),
 	  "gw:4:12: actions.open has neither an authority nor certificates, and services.net needs one of them to offer "
 	  "TLS\n" },
+	{ "no TLS towards upstreams, for listen_tls", HEAD
+	  "actions: { open: { tls: terminate, authority: corp, upstream_tls: none } }\n" BOTH("action: open"),
+	  "gw:4:53: actions.open.upstream_tls is none, and services.net has listen_tls, where the upstream has TLS from "
+	  "the first byte too; set it to may, or use an action of its own\n" },
 	{ "untrusted without such a CA", HEAD
 	  "actions: { open: { tls: terminate, authority: half, on_untrusted: untrusted } }\n" NET("action: open"),
 	  "gw:4:67: actions.open.on_untrusted is untrusted, and authorities.half has no untrusted_certificate; add it, or "

@@ -167,6 +167,68 @@ static void test_a_full_table(void **state)
 	assert_true(enter(s, slot, 0, 1, 1));
 }
 
+/* FAULTS 40: whoever comes from one of these comes from ourselves. */
+static void test_FAULTS_40_own_ends(void **state)
+{
+	struct shared *s = *state;
+	int a = shared_slot_take(s), b = shared_slot_take(s);
+
+	assert_false(shared_own_has(s, 7));
+	shared_own_add(s, a, 7);
+	assert_true(shared_own_has(s, 7));
+	assert_false(shared_own_has(s, 8));
+	/* The same end twice: it is there until both are gone, whoever has it. */
+	shared_own_add(s, b, 7);
+	shared_own_remove(s, a, 7);
+	assert_true(shared_own_has(s, 7));
+	shared_own_remove(s, b, 7);
+	assert_false(shared_own_has(s, 7));
+}
+
+/* FAULTS 28: with the process go its connections. */
+static void test_FAULTS_28_own_ends(void **state)
+{
+	struct shared *s = *state;
+	int slot = shared_slot_take(s);
+
+	shared_own_add(s, slot, 7);
+	shared_slot_clear(s, slot);
+	assert_false(shared_own_has(s, 7));
+}
+
+/* They stand in the table of clients, and neither is taken for the other. */
+static void test_own_ends_are_no_clients(void **state)
+{
+	struct shared *s = *state;
+	int slot = shared_slot_take(s);
+
+	for (uint64_t key = 1; key < 1000; key++) {
+		shared_own_add(s, slot, key);
+		assert_true(enter(s, slot, key, 0, 1));
+	}
+	for (uint64_t key = 1; key < 1000; key++) {
+		shared_leave(s, slot, 0, key);
+		assert_true(shared_own_has(s, key));
+		shared_own_remove(s, slot, key);
+		assert_false(shared_own_has(s, key));
+		assert_true(enter(s, slot, key, 0, 1));
+	}
+}
+
+/* More than there is room for: some are not seen, and none is seen that never was. */
+static void test_own_ends_beyond_the_table(void **state)
+{
+	struct shared *s = *state;
+	int slot = shared_slot_take(s);
+
+	for (uint64_t key = 1; key <= 2 * SHARED_ADDRS; key++)
+		shared_own_add(s, slot, key);
+	for (uint64_t key = 1; key <= 2 * SHARED_ADDRS; key++)
+		shared_own_remove(s, slot, key);
+	for (uint64_t key = 1; key <= 2 * SHARED_ADDRS; key++)
+		assert_false(shared_own_has(s, key));
+}
+
 static void test_processes_see_each_other(void **state)
 {
 	struct why why;
@@ -223,6 +285,10 @@ int main(void)
 		WITH_SHARED(test_no_limit_still_counts),
 		WITH_SHARED(test_the_table_against_a_model),
 		WITH_SHARED(test_a_full_table),
+		WITH_SHARED(test_FAULTS_40_own_ends),
+		WITH_SHARED(test_FAULTS_28_own_ends),
+		WITH_SHARED(test_own_ends_are_no_clients),
+		WITH_SHARED(test_own_ends_beyond_the_table),
 		cmocka_unit_test(test_processes_see_each_other),
 		cmocka_unit_test(test_the_size_cannot_be_changed),
 	};

@@ -44,6 +44,10 @@ static const struct {
 	{ "more behind PIPELINING",    "PIPELINING x", 0, 0, 1 },
 	{ "a word that we don't know", "XEXCH50", 0, 0, 1 },
 	{ "AUTH",                      "AUTH PLAIN LOGIN", SMTP_CAP_AUTH, 0, 0 },
+	{ "AUTH of one",               "auth plain", SMTP_CAP_AUTH, 0, 0 },
+	{ "AUTH of nothing",           "AUTH", 0, 0, 0 },
+	{ "AUTH with what binds alone", "AUTH SCRAM-SHA-256-PLUS", 0, 0, 0 },
+	{ "AUTH as it was once",       "AUTH=LOGIN", 0, 0, 1 },
 	{ "an equals sign",            "SIZE=10", 0, 0, 1 },
 	{ "an empty line",             "", 0, 0, 0 },
 	{ "a TAB between",             "SIZE\t10", 0, 0, 1 },
@@ -91,6 +95,59 @@ static void test_MC_2_greeting_is_no_keyword(void **state)
 		want_number(replies[i].name, "have", caps.have, replies[i].have);
 		want_number(replies[i].name, "unknown", caps.unknown, replies[i].unknown);
 	}
+}
+
+static const struct {
+	const char *name, *lines, *auth;
+} mechanisms[] = {
+	{ "one",                       "250 AUTH PLAIN\r\n", "PLAIN" },
+	{ "some",                      "250 AUTH PLAIN LOGIN XOAUTH2\r\n", "PLAIN LOGIN XOAUTH2" },
+	{ "as they are spelled",       "250 auth Plain\r\n", "Plain" },
+	{ "many blanks",               "250 AUTH   PLAIN    LOGIN  \r\n", "PLAIN LOGIN" },
+	{ "what binds to the channel", "250 AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN SCRAM-SHA-1-plus\r\n",
+	  "SCRAM-SHA-256 PLAIN" },
+	{ "PLUS without a hyphen",     "250 AUTH XPLUS PLUS\r\n", "XPLUS PLUS" },
+	{ "two lines",                 "250-AUTH PLAIN\r\n250-DSN\r\n250 AUTH LOGIN\r\n", "PLAIN LOGIN" },
+	{ "one line is empty",         "250-AUTH PLAIN\r\n250 AUTH\r\n", "PLAIN" },
+	{ "the other is",              "250-AUTH\r\n250 AUTH PLAIN\r\n", "PLAIN" },
+	{ "what is no name",           "250 AUTH PL.AIN <LOGIN> GSS\xc3\xa4PI A=B CRAM-MD5\r\n", "CRAM-MD5" },
+	{ "20 letters",                "250 AUTH ABCDEFGHIJKLMNOPQRST ABCDEFGHIJKLMNOPQRSTU\r\n", "ABCDEFGHIJKLMNOPQRST" },
+	{ "more than there is room for",
+	  "250 AUTH A123456789012345678 B123456789012345678 C123456789012345678 D123456789012345678 "
+	  "E123456789012345678 F123456789012345678 G123456789012345678 H1234567890123456789 I\r\n",
+	  "A123456789012345678 B123456789012345678 C123456789012345678 D123456789012345678 "
+	  "E123456789012345678 F123456789012345678 G123456789012345678 I" },
+};
+
+static void test_MC_9_mechanisms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(mechanisms); i++) {
+		struct smtp_caps ours = { .have = SMTP_CAP_AUTH }, caps, both;
+		char reply[512], want[256];
+		struct buf out;
+
+		snprintf(reply, sizeof(reply), "250-mx.example\r\n%s", mechanisms[i].lines);
+		snprintf(want, sizeof(want), "250-gw\r\n250 AUTH %s\r\n", mechanisms[i].auth);
+		read_caps(span_str(reply), &caps);
+		want_text(mechanisms[i].name, span_str(caps.auth), span_str(mechanisms[i].auth));
+		both = smtp_caps_both(ours, caps);
+		buf_init(&out, 512);
+		assert_true(smtp_caps_put(&out, "gw", &both));
+		want_text(mechanisms[i].name, buf_peek(&out), span_str(want));
+		buf_free(&out);
+	}
+}
+
+/* Where we don't offer AUTH, the upstream's list goes nowhere. */
+static void test_MC_9_not_offered(void **state)
+{
+	struct smtp_caps ours = { .have = SMTP_CAP_DSN }, theirs = { .have = SMTP_CAP_AUTH | SMTP_CAP_DSN, .auth = "PLAIN" };
+	struct smtp_caps both = smtp_caps_both(ours, theirs);
+
+	(void)state;
+	assert_int_equal(both.have, SMTP_CAP_DSN);
+	assert_string_equal(both.auth, "");
 }
 
 #define CAPS(have_, size_, unknown_) { .have = (have_), .size = (size_), .unknown = (unknown_) }
@@ -170,6 +227,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_NEW_22_keywords),
 		cmocka_unit_test(test_MC_2_greeting_is_no_keyword),
+		cmocka_unit_test(test_MC_9_mechanisms),
+		cmocka_unit_test(test_MC_9_not_offered),
 		cmocka_unit_test(test_WG_19_intersection),
 		cmocka_unit_test(test_NEW_22_ehlo_reply),
 	};

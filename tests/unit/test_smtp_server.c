@@ -20,6 +20,14 @@ static const struct smtp_answer *play(struct smtp_server *s, struct smtp_caps of
 			offer.have &= ~(uint32_t)SMTP_CAP_STARTTLS;
 			continue;
 		}
+		if (span_eq(line, SPAN("(login)"))) {
+			s->auth = true;
+			continue;
+		}
+		if (span_eq(line, SPAN("(hidden)"))) {
+			s->auth_hidden = true;
+			continue;
+		}
 		if (span_eq(line, SPAN("(done)"))) {
 			smtp_server_reset(s);
 			continue;
@@ -114,6 +122,63 @@ static void test_smtp_server_order(void **state)
 
 		smtp_server_init(&s, "gw.example");
 		want_same(rows[i].name, play(&s, offer, rows[i].commands), rows[i].answer);
+		smtp_server_free(&s);
+	}
+}
+
+/* With AUTH on offer. */
+static const struct {
+	const char *name, *commands;
+	const struct smtp_answer *answer;
+} auths[] = {
+	{ "AUTH",                     "EHLO x|AUTH PLAIN", NULL },
+	{ "AUTH before EHLO",         "AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "AUTH after HELO",          "HELO x|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "HELO after EHLO",          "EHLO x|HELO x|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "in a transaction",         "EHLO x|MAIL FROM:<a@b>|AUTH PLAIN", &SMTP_SAY_AUTH_NOT_NOW },
+	{ "after a transaction",      "EHLO x|MAIL FROM:<a@b>|RSET|AUTH PLAIN", NULL },
+	{ "a second time",            "EHLO x|(login)|AUTH PLAIN", &SMTP_SAY_AUTH_NOT_NOW },
+	{ "a second time, EHLO between", "EHLO x|(login)|EHLO x|AUTH PLAIN", &SMTP_SAY_AUTH_NOT_NOW },
+	{ "TLS forgets the login",    "EHLO x|(login)|STARTTLS|(tls)|EHLO x|AUTH PLAIN", NULL },
+	{ "TLS forgets the offer",    "EHLO x|STARTTLS|(tls)|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "MAIL needs no login",      "EHLO x|MAIL FROM:<a@b>", NULL },
+};
+
+static void test_MC_9_auth(void **state)
+{
+	struct smtp_caps offer = { .have = ALL_CAPS | SMTP_CAP_AUTH, .auth = "PLAIN" };
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(auths); i++) {
+		struct smtp_server s;
+
+		smtp_server_init(&s, "gw.example");
+		want_same(auths[i].name, play(&s, offer, auths[i].commands), auths[i].answer);
+		smtp_server_free(&s);
+	}
+}
+
+/* FAULTS 21: what would be offered under TLS is refused by another code than what never is. */
+static const struct {
+	const char *name, *commands;
+	const struct smtp_answer *answer;
+} hidden[] = {
+	{ "in clear",                 "EHLO x|(hidden)|AUTH PLAIN AGEAYg==", &SMTP_SAY_AUTH_CLEAR },
+	{ "the next EHLO may offer it", "EHLO x|(hidden)|EHLO x|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "HELO",                     "EHLO x|(hidden)|HELO x|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+	{ "under TLS",                "EHLO x|(hidden)|STARTTLS|(tls)|AUTH PLAIN", &SMTP_SAY_NOT_OFFERED },
+};
+
+static void test_FAULTS_21_auth_before_tls(void **state)
+{
+	struct smtp_caps offer = { .have = ALL_CAPS };
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(hidden); i++) {
+		struct smtp_server s;
+
+		smtp_server_init(&s, "gw.example");
+		want_same(hidden[i].name, play(&s, offer, hidden[i].commands), hidden[i].answer);
 		smtp_server_free(&s);
 	}
 }
@@ -275,6 +340,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smtp_server_order),
+		cmocka_unit_test(test_MC_9_auth),
+		cmocka_unit_test(test_FAULTS_21_auth_before_tls),
 		cmocka_unit_test(test_SUB_1_tls_first),
 		cmocka_unit_test(test_NEW_12_tls_forgets),
 		cmocka_unit_test(test_WG_19_not_offered),

@@ -1,0 +1,152 @@
+"""How the sides of a tunnel end, each for the other to see, however much is under way (MC-6); see also
+test_transparent_tunnel.py."""
+import hashlib
+import os
+import socket
+import struct
+import threading
+
+import pytest
+
+MB = 1 << 20
+# Of no period that any buffer has.
+TEXT = bytes((n * 31 + n // 251) & 255 for n in range(1_000_003))
+
+
+@pytest.fixture(scope="module")
+def gw(site):
+    return site.gateway(action="watch")
+
+
+class Ends:
+    """A client and a server with a tunnel between them; neither speaks TLS, and nobody minds."""
+
+    def __init__(self, site):
+        host = site.net.fresh()
+        with site.net.server:
+            self.listener = socket.create_server((host, 465))
+        with site.net.client:
+            self.client = socket.create_connection((host, 465), timeout=60)
+        self.name = "%s:%d" % self.client.getsockname()
+        # Whom to call is decided when the client has said something.
+        self.client.sendall(b"hello")
+        self.listener.settimeout(30)
+        self.server, _ = self.listener.accept()
+        self.server.settimeout(60)
+        assert self.server.recv(5, socket.MSG_WAITALL) == b"hello"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for s in (self.client, self.server, self.listener):
+            s.close()
+
+
+def send(sock, size, end=None):
+    """In the background; the digest of what was sent is in what it returns, once it has been joined."""
+    digest = hashlib.sha256()
+
+    def run():
+        left = size
+        while left > 0:
+            piece = TEXT[:left]
+            sock.sendall(piece)
+            digest.update(piece)
+            left -= len(piece)
+        if end is not None:
+            sock.shutdown(end)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.digest = digest
+    thread.start()
+    return thread
+
+
+def receive(sock, into):
+    def run():
+        digest, size = hashlib.sha256(), 0
+        while some := sock.recv(MB):
+            digest.update(some)
+            size += len(some)
+        into.update(digest=digest.hexdigest(), size=size)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def how_it_ends(sock):
+    """b"": FIN; else the exception."""
+    try:
+        while sock.recv(MB):
+            pass
+        return b""
+    except ConnectionResetError as e:
+        return e
+
+
+def descriptors(gw):
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in gw.edges()]
+
+
+@pytest.mark.parametrize("size", [0, 20 * MB], ids=["little", "much"])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_MC_6_tunnel_reset(site, gw, who, size):
+    with Ends(site) as ends:
+        one, other = (ends.client, ends.server) if who == "client" else (ends.server, ends.client)
+        got = {}
+        if size:
+            thread = threading.Thread(target=lambda: got.update(end=how_it_ends(other)), daemon=True)
+            thread.start()
+            send(one, size).join(60)
+            reset(one)
+            thread.join(30)
+        else:
+            reset(one)
+            got["end"] = how_it_ends(other)
+        assert isinstance(got["end"], ConnectionResetError)
+        line = gw.wait_log(event="session-end", client=ends.name)[0]
+    assert line["outcome"] == f"{who}-reset"
+
+
+def fill(sock):
+    """Until it takes no more, and keeps to that."""
+    sock.settimeout(0.2)
+    try:
+        while True:
+            sock.send(TEXT)
+    except TimeoutError:
+        pass
+
+
+def test_MC_6_tunnel_stuck(site, gw):
+    """Tunnels that stand still, full of octets, harm nobody; they are let go, and each descriptor with them."""
+    before = descriptors(gw)
+    stuck = [Ends(site) for _ in range(6)]
+    try:
+        fillers = [threading.Thread(target=fill, args=[ends.client], daemon=True) for ends in stuck]
+        for thread in fillers:
+            thread.start()
+        for thread in fillers:
+            thread.join(60)
+        with Ends(site) as free:
+            got = {}
+            thread = receive(free.server, got)
+            sent = send(free.client, 20 * MB, socket.SHUT_WR)
+            thread.join(60)
+            assert got == {"digest": sent.digest.hexdigest(), "size": 20 * MB}
+    finally:
+        for ends in stuck:
+            reset(ends.client)
+    for ends in stuck:
+        # What was held for it is lost with the reset, as it would be on the way.
+        assert isinstance(how_it_ends(ends.server), ConnectionResetError)
+        line = gw.wait_log(event="session-end", client=ends.name)[0]
+        assert line["outcome"] == "client-reset"
+        ends.__exit__()
+    # What the pool keeps is pipes: two descriptors each, and no more of them than there were tunnels, and both ways.
+    assert all(b <= a + 2 * 2 * 7 for a, b in zip(before, descriptors(gw)))

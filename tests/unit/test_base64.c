@@ -1,0 +1,69 @@
+#include "base/base64.h"
+#include "unit.h"
+
+static const struct {
+	const char *name;
+	struct span text, octets;
+} rows[] = {
+	/* RFC 4648 section 10 */
+	{ "nothing",                  SPAN(""), SPAN("") },
+	{ "f",                        SPAN("Zg=="), SPAN("f") },
+	{ "fo",                       SPAN("Zm8="), SPAN("fo") },
+	{ "foo",                      SPAN("Zm9v"), SPAN("foo") },
+	{ "foob",                     SPAN("Zm9vYg=="), SPAN("foob") },
+	{ "fooba",                    SPAN("Zm9vYmE="), SPAN("fooba") },
+	{ "foobar",                   SPAN("Zm9vYmFy"), SPAN("foobar") },
+	{ "the ends of the alphabet", SPAN("AZaz09+/"), SPAN("\x01\x96\xb3\xd3\xdf\xbf") },
+	{ "all bits",                 SPAN("////"), SPAN("\xff\xff\xff") },
+	{ "NULs",                     SPAN("AAAA"), SPAN("\0\0\0") },
+	{ "no padding",               SPAN("Zm8"), SPAN("fo") },
+	{ "one digit is no octet",    SPAN("Z"), SPAN("") },
+	{ "a digit too many",         SPAN("Zm9vZ"), SPAN("foo") },
+	{ "bits beyond the end",      SPAN("Zn=="), SPAN("f") },
+	{ "padding alone",            SPAN("===="), SPAN("") },
+	{ "nothing behind padding",   SPAN("Zg==Zm9v"), SPAN("f") },
+	{ "a blank",                  SPAN("Zm9v YmFy"), SPAN("foo") },
+	{ "a line end",               SPAN("Zm9v\r\nYmFy"), SPAN("foo") },
+	{ "a NUL",                    SPAN("Zm9v\0YmFy"), SPAN("foo") },
+	{ "8-bit",                    SPAN("\xff\xfe\xfd\xfc"), SPAN("") },
+	{ "the alphabet of URLs",     SPAN("Zm9v-_-_"), SPAN("foo") },
+	{ "a star",                   SPAN("*"), SPAN("") },
+};
+
+static void test_RFC_4648_vectors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char out[64];
+		size_t len = base64_read(rows[i].text, out, sizeof(out));
+
+		want_text(rows[i].name, span_of(out, len), rows[i].octets);
+	}
+}
+
+/* In a block of just that size, so that a sanitizer sees one octet too many. */
+static void test_base64_keeps_to_the_size(void **state)
+{
+	struct span text = SPAN("Zm9vYmFy");
+
+	(void)state;
+	for (size_t size = 1; size <= 8; size++) {
+		char *out = mem_new(size);
+		size_t len = base64_read(text, out, size);
+
+		want_number("octets", "length", len, size < 6 ? size : 6);
+		want_text("octets", span_of(out, len), span_first(SPAN("foobar"), len));
+		free(out);
+	}
+	want_number("no room", "length", base64_read(text, NULL, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_RFC_4648_vectors),
+		cmocka_unit_test(test_base64_keeps_to_the_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
