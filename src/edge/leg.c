@@ -515,6 +515,13 @@ msec leg_deadline(const struct leg *l)
 	return MSEC_NEVER;
 }
 
+void leg_unreachable(struct leg *l, const struct why *why)
+{
+	struct why said = *why;
+
+	try_failed(l, NULL, &said);
+}
+
 void leg_timeout(struct leg *l)
 {
 	struct why why;
@@ -550,6 +557,7 @@ bool leg_can_await(const struct leg *l)
 static void await(struct leg *l, enum await what)
 {
 	must(leg_can_await(l));
+	l->used = true;
 	if (l->await_count == 0)
 		l->since = l->edge->now;
 	l->awaits[(l->await_head + l->await_count) % LEG_AWAIT_MOST] = (unsigned char)what;

@@ -45,6 +45,7 @@ struct leg {
 	struct upstream_try tries[UPSTREAM_TRIES];
 	unsigned try_count, try_now;
 	struct leg *next_idle; /* in the pool; `session` is NULL then */
+	bool used;            /* a command was sent since it was ready */
 	unsigned reused;      /* times that it came from the pool, for the log */
 	bool kept;            /* it came from the pool, and no reply has come since */
 	struct buf replay;    /* commands sent since then: for another connection, should this one be dead */
@@ -87,6 +88,9 @@ void leg_name(struct leg *l, struct span name);
 
 /* When the leg has waited too long; MSEC_NEVER where it waits for nothing. */
 msec leg_deadline(const struct leg *l);
+/* Lost when it had just become ready, with nothing said to it: as if it could not be reached. The next host is
+ * tried. */
+void leg_unreachable(struct leg *l, const struct why *why);
 /* The deadline has passed: before LEG_READY the next host is tried. In LEG_READY the caller acts. */
 void leg_timeout(struct leg *l);
 

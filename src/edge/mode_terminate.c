@@ -375,25 +375,26 @@ static bool txn_is_lost(const struct session *s)
 /* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4), or the upstream where there is no
  * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the
  * answer's words. */
-static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct why *why)
+static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct tls_need *need,
+						 struct why *why)
 {
 	const struct plan_partner *partner = plan_partner_find(s->plan, rcpt);
 	struct tls_facts facts;
-	struct tls_need need;
 
 	if (s->plan->partner_count == 0)
 		return NULL;
 	why_set(why, FAULT_POLICY, "%s", SMTP_SAY_TLS_FIRST.text);
 	if (partner != NULL && partner->conf->client == CONF_PARTNER_CLIENT_REQUIRED && !s->server.tls)
 		return &SMTP_SAY_TLS_FIRST;
-	need = plan_need(s->up->plan, partner, s->server.tls);
+	*need = plan_need(s->up->plan, partner, s->server.tls);
 	leg_facts(s->leg, &facts);
-	return need_met(&need, &facts, why) ? NULL : leg_policy_answer(&need, &facts);
+	return need_met(need, &facts, why) ? NULL : leg_policy_answer(need, &facts);
 }
 
 static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 {
 	const struct smtp_answer *refusal;
+	struct tls_need need;
 	struct why why;
 	struct leg *l = s->leg;
 	size_t mark;
@@ -408,7 +409,7 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		session_say(s, &SMTP_SAY_TOO_MANY_RCPT);
 		return TAKEN;
 	}
-	refusal = partner_refusal(s, cmd->path.text, &why);
+	refusal = partner_refusal(s, cmd->path.text, &need, &why);
 	if (refusal != NULL) {
 		if (owed(s) > 0)
 			return TAKEN_WAIT;
@@ -425,6 +426,7 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		return TAKEN_WAIT;
 	mark = buf_used(&l->stream.out);
 	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
+	leg_promise(l, &need);
 	leg_sent(l, mark, AWAIT_RCPT);
 	txn_log_rcpt(s->txn, cmd->path.text);
 	smtp_server_rcpt(&s->server);

@@ -188,11 +188,8 @@ static void log_tunnel(struct log_line *l, const struct pass *p)
 void pass_log(struct log_line *l, const struct session *s)
 {
 	const struct pass *p = s->pass;
-	char target[ADDR_TEXT_MOST];
 
-	addr_print(&s->target, target);
 	log_text(l, "mode", s->mode->name);
-	log_text(l, "target", target);
 	log_int(l, "ms_connect", s->leg->ms_connect);
 	if (p->watched)
 		log_span(l, "helo", buf_peek(&p->watch.helo));

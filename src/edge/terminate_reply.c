@@ -83,11 +83,21 @@ static void lose(struct session *s, enum await what, const struct why *why)
 	}
 }
 
+/* A server that hangs up as soon as it is ready is not called again and again by the command that waits for it. */
+static bool was_never_used(const struct session *s)
+{
+	return s->command_waits && !s->leg->used && s->leg->reused == 0;
+}
+
 void terminate_lost(struct session *s, const struct why *why)
 {
 	struct leg *l = s->leg;
 	bool body;
 
+	if (was_never_used(s)) {
+		leg_unreachable(l, why);
+		return;
+	}
 	while (l->await_count > 0) {
 		enum await what = leg_awaited(l);
 

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ALL_CAPS ((uint32_t)(SMTP_CAP_STARTTLS << 1) - 1)
+#define ALL_CAPS ((uint32_t)(SMTP_CAP_AUTH << 1) - 1)
 
 static void frame(struct span raw, unsigned cut, struct buf *said)
 {
@@ -90,6 +90,8 @@ static void check_cmd(const struct smtp_cmd *cmd, const struct smtp_answer *refu
 		check_inside(cmd->arg, line);
 		must(cmd->arg.len > 0 && cmd->arg.len <= SMTP_DOMAIN_MOST);
 	}
+	if (cmd->verb == SMTP_AUTH)
+		check_inside(cmd->arg, line);
 	if (cmd->verb == SMTP_MAIL || cmd->verb == SMTP_RCPT)
 		check_envelope(cmd, line);
 }
@@ -110,6 +112,8 @@ static void obey(struct smtp_server *s, const struct smtp_cmd *cmd)
 		s->chunks = true;
 	if (cmd->verb == SMTP_STARTTLS)
 		smtp_server_tls(s);
+	if (cmd->verb == SMTP_AUTH)
+		s->auth = true;
 }
 
 static void play(struct span lines, bool need_tls)

@@ -3,10 +3,27 @@
  * offered on is a part of what was offered, read the same again. */
 #include "base/must.h"
 #include "smtp/smtp_client.h"
+#include "smtp/smtp_sasl.h"
+
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ALL_CAPS ((uint32_t)(SMTP_CAP_STARTTLS << 1) - 1)
+#define ALL_CAPS ((uint32_t)(SMTP_CAP_AUTH << 1) - 1)
+
+/* SPEC MC-9: names of mechanisms, and none that binds to the TLS channel. */
+static void check_mechanisms(const struct smtp_caps *caps)
+{
+	struct span rest = span_str(caps->auth);
+
+	must(memchr(caps->auth, '\0', sizeof(caps->auth)) != NULL);
+	must(((caps->have & SMTP_CAP_AUTH) != 0) == (rest.len > 0));
+	while (rest.len > 0) {
+		struct span name = span_cut(&rest, ' ');
+
+		must(smtp_sasl_arg_ok(name) && !span_ends_nocase(name, SPAN("-PLUS")));
+	}
+}
 
 static void check_caps(const struct smtp_reply *ehlo)
 {
@@ -20,7 +37,9 @@ static void check_caps(const struct smtp_reply *ehlo)
 	must((caps.have & ~ALL_CAPS) == 0 && caps.unknown < ehlo->lines);
 	must((caps.have & SMTP_CAP_BINARYMIME) == 0 || (caps.have & SMTP_CAP_CHUNKING) != 0);
 	must(caps.size == 0 || (caps.have & SMTP_CAP_SIZE) != 0);
-	both = smtp_caps_both(caps, ours);
+	check_mechanisms(&caps);
+	both = smtp_caps_both(ours, caps);
+	check_mechanisms(&both);
 	must(both.have == (caps.have & ~(uint32_t)SMTP_CAP_STARTTLS));
 	must(both.size <= ours.size && (caps.size == 0 || both.size <= caps.size));
 
@@ -30,6 +49,7 @@ static void check_caps(const struct smtp_reply *ehlo)
 	must(smtp_reply_next(&r, &written, &why) == SMTP_REPLY_WHOLE);
 	smtp_caps_read(&r.reply, &again);
 	must(again.have == caps.have && again.size == caps.size && again.unknown == 0);
+	must(strcmp(again.auth, caps.auth) == 0);
 	smtp_reply_reader_free(&r);
 	buf_free(&written);
 }

@@ -290,7 +290,7 @@ static const struct row shown[] = {
 	  "TLS\n" },
 	{ "no TLS towards upstreams, for listen_tls", HEAD
 	  "actions: { open: { tls: terminate, authority: corp, upstream_tls: none } }\n" BOTH("action: open"),
-	  "gw:4:53: actions.open.upstream_tls is none, and services.net has listen_tls, where the upstream has TLS from "
+	  "gw:4:67: actions.open.upstream_tls is none, and services.net has listen_tls, where the upstream has TLS from "
 	  "the first byte too; set it to may, or use an action of its own\n" },
 	{ "untrusted without such a CA", HEAD
 	  "actions: { open: { tls: terminate, authority: half, on_untrusted: untrusted } }\n" NET("action: open"),
