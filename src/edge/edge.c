@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Kept connections are looked through so often while there are any. */
+#define POOL_LOOK_MSEC 500
+
 void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slot, uint64_t sid_seed)
 {
 	*e = (struct edge){
@@ -75,8 +78,11 @@ void edge_drain(struct edge *e)
 
 void edge_pool_changed(struct edge *e)
 {
-	if (e->pool != NULL)
-		loop_timer_set(e->pool, pool_sweep(e, false));
+	/* One that rings too early looks again; that costs less than looking at each change. */
+	if (e->pool == NULL || e->pool_at <= e->now + POOL_LOOK_MSEC)
+		return;
+	e->pool_at = e->now + POOL_LOOK_MSEC;
+	loop_timer_set(e->pool, e->pool_at);
 }
 
 void edge_count(struct edge *e, enum shared_count c, uint64_t n)

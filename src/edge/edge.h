@@ -16,6 +16,7 @@ struct stream;
 
 enum dial {
 	DIAL_NOW,    /* the stream is open and connected */
+	DIAL_WAIT,   /* nothing to dial with is at hand; leg_dial_again when there is */
 	DIAL_LATER,  /* it is open; leg_step sees when it is connected */
 	DIAL_FAILED, /* `why` says it */
 };
@@ -34,7 +35,9 @@ struct edge {
 	unsigned session_count;
 	struct session *again;      /* ran out of turns: run again soon */
 	struct session *ended;      /* for the reaper */
+	msec pool_at;               /* what `pool` is set to */
 	struct loop_timer *pool;    /* rings when a kept connection has been idle for too long; NULL without a loop */
+	struct leg *waiting;        /* to be dialled when the stock is filled again, the latest first */
 	struct stock *stock;        /* sockets for transparent sessions; NULL without a loop */
 	struct loop *loop;          /* NULL without sockets */
 	struct splice_pool pipes;   /* for tunnels */

@@ -8,6 +8,7 @@
 #include "io/sock.h"
 #include "ipc/ipc_channel.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sysexits.h>
@@ -36,16 +37,12 @@ static void on_leg(void *arg, unsigned what)
 
 /* In other people's way: with a socket that the kernel's rules let pass, and where so configured from the
  * client's own address. */
-static int connect_for_client(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
+static int connect_for_client(struct edge *e, struct leg *leg, int fd, const struct addr *to,
+			      struct why *why)
 {
 	bool as_client = leg->session->service->conf->source == CONF_SOURCE_CLIENT;
-	int fd = stock_take(e->stock, to->sa.sa_family == AF_INET6, as_client);
 	struct addr local;
 
-	if (fd < 0) {
-		why_set(why, FAULT_SYSTEM, "no socket has come from the master yet");
-		return -1;
-	}
 	fd = sock_connect_take(fd, as_client ? &leg->session->peer : NULL, to, why);
 	if (fd >= 0 && sock_local(fd, &local)) {
 		leg->own_key = addr_endpoint_key(&local, shared_seed(e->shared));
@@ -56,9 +53,13 @@ static int connect_for_client(struct edge *e, struct leg *leg, const struct addr
 
 static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
 {
-	int fd = leg->session->target.len > 0 ? connect_for_client(e, leg, to, why) :
-						sock_connect(to, why);
+	bool transparent = leg->session->target.len > 0;
+	bool as_client = leg->session->service->conf->source == CONF_SOURCE_CLIENT;
+	int fd = transparent ? stock_take(e->stock, to->sa.sa_family == AF_INET6, as_client) : -1;
 
+	if (transparent && fd < 0)
+		return DIAL_WAIT;
+	fd = transparent ? connect_for_client(e, leg, fd, to, why) : sock_connect(to, why);
 	if (fd < 0)
 		return DIAL_FAILED;
 	stream_open_fd_take(&leg->stream, fd);
@@ -71,7 +72,9 @@ static void on_pool(void *arg)
 	struct edge *e = arg;
 
 	edge_read_clock(e);
-	edge_pool_changed(e);
+	e->pool_at = MSEC_NEVER;
+	if (pool_sweep(e, false) != MSEC_NEVER)
+		edge_pool_changed(e);
 }
 
 /* Sessions that would go on are cut: the master kills what is left soon after. */
@@ -119,6 +122,17 @@ static void lose_master(struct process *p)
 	leave(p, true);
 }
 
+/* As many as there are sockets for; the others go on waiting, and have asked again. */
+static void dial_again(struct edge *e, size_t count)
+{
+	struct leg *line = e->waiting, *next;
+
+	for (; line != NULL && count > 0; line = next, count--) {
+		next = line->next_waiting;
+		leg_dial_again(line);
+	}
+}
+
 static void take_message(struct process *p, const struct ipc_message *m, const int *fds, size_t count)
 {
 	switch (m->kind) {
@@ -130,6 +144,7 @@ static void take_message(struct process *p, const struct ipc_message *m, const i
 		break;
 	case IPC_SOCKETS:
 		stock_take_in(p->edge.stock, &m->sockets, fds, count);
+		dial_again(&p->edge, count);
 		break;
 	case IPC_START:
 	case IPC_READY:
@@ -218,12 +233,16 @@ int edge_main(const struct edge_start *start)
 	uint64_t seed;
 	bool ready;
 
+	/* A burst's memory is soon wanted again: giving it back at once costs more than it brings. */
+	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+	mallopt(M_TOP_PAD, 512 * 1024);
 	must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
 	edge_init(&p.edge, start->plan, start->shared, start->slot, seed);
 	plan_release(start->plan);
 	p.loop = p.edge.loop = loop_new();
 	p.edge.dial = dial_socket;
 	p.edge.pool = loop_timer_new(p.loop, on_pool, &p.edge);
+	p.edge.pool_at = MSEC_NEVER;
 	edge_read_clock(&p.edge);
 	p.accept = edge_accept_start(&p.edge, start->listens, start->listen_count);
 	free(start->listens);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 static void begin_try(struct leg *l);
+static void leave_line(struct leg *l);
 
 static const struct conf_upstream *settings(const struct leg *l)
 {
@@ -50,6 +51,7 @@ static void let_go_of_socket(struct leg *l)
 
 static void hang_up(struct leg *l)
 {
+	leave_line(l);
 	let_go_of_socket(l);
 	stream_close(&l->stream);
 }
@@ -205,6 +207,37 @@ static void connected(struct leg *l)
 		enter(l, LEG_HELLO);
 }
 
+static void wait_in_line(struct leg *l)
+{
+	struct edge *e = l->edge;
+
+	l->next_waiting = e->waiting;
+	l->self_waiting = &e->waiting;
+	if (e->waiting != NULL)
+		e->waiting->self_waiting = &l->next_waiting;
+	e->waiting = l;
+}
+
+static void leave_line(struct leg *l)
+{
+	if (l->self_waiting == NULL)
+		return;
+	*l->self_waiting = l->next_waiting;
+	if (l->next_waiting != NULL)
+		l->next_waiting->self_waiting = l->self_waiting;
+	l->next_waiting = NULL;
+	l->self_waiting = NULL;
+}
+
+void leg_dial_again(struct leg *l)
+{
+	struct session *s = l->session;
+
+	leave_line(l);
+	begin_try(l);
+	session_run(s);
+}
+
 static void begin_try(struct leg *l)
 {
 	struct why why;
@@ -213,6 +246,9 @@ static void begin_try(struct leg *l)
 	switch (l->edge->dial(l->edge, l, &here(l)->addr, &why)) {
 	case DIAL_NOW:
 		connected(l);
+		break;
+	case DIAL_WAIT:
+		wait_in_line(l);
 		break;
 	case DIAL_LATER:
 		break;
@@ -310,7 +346,7 @@ static bool step_connect(struct leg *l)
 {
 	struct why why;
 
-	if (l->stream.fd < 0 || !l->stream.ready_out)
+	if (!l->stream.open || l->stream.fd < 0 || !l->stream.ready_out)
 		return false;
 	switch (sock_connected(l->stream.fd, &why)) {
 	case SOCK_PENDING:
@@ -669,6 +705,7 @@ void leg_close(struct leg *l)
 
 void leg_abort(struct leg *l)
 {
+	leave_line(l);
 	let_go_of_socket(l);
 	if (l->stream.open)
 		stream_abort(&l->stream);

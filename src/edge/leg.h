@@ -60,6 +60,7 @@ struct leg {
 	struct stream stream;
 	bool all_left;        /* as of the last flush: all that we had to say has left, and none was dropped */
 	struct loop_watch *watch;
+	struct leg *next_waiting, **self_waiting; /* edge->waiting; NULL: not there */
 	uint64_t own_key;     /* of its local end in shared memory; 0: it is not there */
 	struct smtp_client client;
 	struct smtp_reply_reader reader;
@@ -82,6 +83,9 @@ bool leg_fill(struct leg *l);
 bool leg_flush(struct leg *l);
 /* Takes the leg on towards LEG_READY or LEG_FAILED. In LEG_READY and later it does nothing. */
 bool leg_step(struct leg *l);
+
+/* Of a leg on edge->waiting: tries once more, and runs its session. */
+void leg_dial_again(struct leg *l);
 
 /* In LEG_GREETED: EHLO with the client's own name. In other states it is kept for later. */
 void leg_name(struct leg *l, struct span name);

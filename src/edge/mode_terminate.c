@@ -111,14 +111,21 @@ static bool may_send(const struct leg *l)
 
 /* --- commands that we answer --- */
 
-static enum taken refuse(struct session *s, const struct smtp_answer *a)
+/* One more; true where that has ended the session. */
+static bool too_many_errors(struct session *s)
 {
 	s->server.errors++;
-	if (s->server.errors > s->service->conf->max_errors) {
-		why_set(&s->why, FAULT_PEER, "%u commands were refused", s->server.errors);
-		session_finish(s, OUTCOME_TOO_MANY_ERRORS, &SMTP_SAY_TOO_MANY_ERRORS);
+	if (s->server.errors <= s->service->conf->max_errors)
+		return false;
+	why_set(&s->why, FAULT_PEER, "%u commands were refused", s->server.errors);
+	session_finish(s, OUTCOME_TOO_MANY_ERRORS, &SMTP_SAY_TOO_MANY_ERRORS);
+	return true;
+}
+
+static enum taken refuse(struct session *s, const struct smtp_answer *a)
+{
+	if (too_many_errors(s))
 		return TAKEN_ENDED;
-	}
 	session_say(s, a);
 	return TAKEN;
 }
@@ -140,6 +147,14 @@ static bool upstream_has_tls(const struct session *s)
 	return s->leg->client.offers_tls || stream_is_secure(&s->leg->stream);
 }
 
+/* The upstream's leg has to be as the client's is, whoever the recipient. */
+static bool mirrors(const struct session *s, const struct plan_partner *all)
+{
+	if (all == NULL || all->conf->upstream == CONF_PARTNER_UPSTREAM_UNSET)
+		return s->up->plan->mirror;
+	return all->conf->upstream == CONF_PARTNER_UPSTREAM_ALLOWED;
+}
+
 /* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the client in the
  * clear, but where the upstream's leg must be as the client's is (SPEC MC-5), and where there is
  * no certificate to mint ours from. */
@@ -154,7 +169,7 @@ static bool offers_starttls(const struct session *s)
 		return false;
 	if (minted)
 		return stream_is_secure(&s->leg->stream);
-	return !s->up->plan->mirror || upstream_has_tls(s);
+	return !mirrors(s, all) || upstream_has_tls(s);
 }
 
 /* Credentials that the server wants under TLS are not asked for in clear. */
@@ -195,6 +210,11 @@ static enum taken no_service(struct session *s)
 	return TAKEN_ENDED;
 }
 
+static bool leg_has_failed(const struct session *s)
+{
+	return s->leg != NULL && s->leg->state == LEG_FAILED;
+}
+
 static bool leg_is_coming(const struct session *s)
 {
 	return s->leg != NULL && (s->leg->state == LEG_CONNECT || s->leg->state == LEG_HELLO ||
@@ -210,7 +230,8 @@ static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 
 	if (!s->esmtp)
 		return refuse(s, &SMTP_SAY_NOT_OFFERED);
-	if (is_transparent(s) || leg_is_coming(s) || !upstream_is_fresh(up, s->edge->now)) {
+	if (is_transparent(s) || leg_is_coming(s) || leg_has_failed(s) ||
+	    !upstream_is_fresh(up, s->edge->now)) {
 		switch (want_leg(s, cmd->arg)) {
 		case LEG_READY:
 			break;
@@ -374,13 +395,14 @@ static bool txn_is_lost(const struct session *s)
 
 /* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4), or the upstream where there is no
  * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the
- * answer's words. */
+ * answer's words, `need` what was met. */
 static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct tls_need *need,
 						 struct why *why)
 {
 	const struct plan_partner *partner = plan_partner_find(s->plan, rcpt);
 	struct tls_facts facts;
 
+	*need = (struct tls_need){ .level = NEED_NONE };
 	if (s->plan->partner_count == 0)
 		return NULL;
 	why_set(why, FAULT_POLICY, "%s", SMTP_SAY_TLS_FIRST.text);
@@ -522,9 +544,15 @@ static enum taken refuse_bdat(struct session *s, const struct smtp_cmd *cmd,
 		session_finish(s, OUTCOME_BAD_CHUNK, refusal);
 		return TAKEN_ENDED;
 	}
-	s->server.errors++;
-	discard_chunk(s, cmd, refusal);
-	return TAKEN;
+	if (too_many_errors(s))
+		return TAKEN_ENDED;
+	if (smtp_server_admit(&s->server, cmd) != NULL) {
+		discard_chunk(s, cmd, refusal);
+		return TAKEN;
+	}
+	/* But for its words it might have come: what follows it would be a message with a hole. */
+	txn_judge(s->txn, TXN_BAD_BODY, refusal);
+	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
 }
 
 static bool wants_leg(enum smtp_verb verb)
@@ -722,13 +750,13 @@ static bool step(struct session *s)
 	moved |= terminate_replay(s);
 	moved |= transparent_greet(s);
 	moved |= terminate_replies(s);
+	moved |= close_failed_mail(s);
 	if (s->phase == PHASE_BODY)
 		moved |= terminate_body(s);
 	if (s->phase == PHASE_DISCARD)
 		moved |= terminate_discard(s);
 	moved |= drain(s);
 	moved |= terminate_commands(s);
-	moved |= close_failed_mail(s);
 	settle(s);
 	return moved;
 }

@@ -213,12 +213,22 @@ static enum txn_outcome txn_outcome_by(enum outcome outcome)
 	}
 }
 
+/* The upstream has the whole message, and its answer is not waited for (FAULTS 9). */
+static bool is_in_doubt(const struct session *s)
+{
+	return s->txn != NULL && s->txn->outcome == TXN_OPEN && s->txn->dot_sent && s->leg->all_left;
+}
+
 static void conclude(struct session *s, enum outcome outcome)
 {
+	bool doubt = is_in_doubt(s);
+
 	must(s->outcome == OUTCOME_OPEN);
 	s->outcome = outcome;
+	if (doubt)
+		edge_count(s->edge, COUNT_IN_DOUBT, 1);
 	session_drop_leg(s);
-	session_end_txn(s, txn_outcome_by(outcome));
+	session_end_txn(s, doubt ? TXN_IN_DOUBT : txn_outcome_by(outcome));
 	session_enter(s, PHASE_CLOSING);
 	session_log_end(s);
 }
@@ -303,6 +313,12 @@ static bool step_starttls(struct session *s)
 	}
 	if (!stream_flushed(&s->client))
 		return false;
+	/* The client may have let others have their turn before it read our 220. */
+	if (transparent_leaf(s) != NULL) {
+		why_set(&s->why, FAULT_SELF, "the certificate for the client can't be had any more");
+		session_finish(s, OUTCOME_TLS_FAILED, NULL);
+		return true;
+	}
 	session_begin_tls(s, false);
 	return true;
 }
@@ -405,6 +421,18 @@ static bool flush(struct session *s)
 	return moved;
 }
 
+/* To rest, so that what follows from what has come leaves in one write: the ticket and the reply to
+ * EHLO, 221 and close_notify (FIGURES section 6.6). */
+static bool steps(struct session *s)
+{
+	int turns = SESSION_TURNS;
+	bool moved = false;
+
+	while (s->phase != PHASE_ENDED && turns-- > 0 && step(s))
+		moved = true;
+	return moved;
+}
+
 static void run_again_later(struct session *s)
 {
 	if (s->in_again)
@@ -441,7 +469,7 @@ void session_run(struct session *s)
 		return;
 	do {
 		moved = fill(s);
-		moved |= step(s);
+		moved |= steps(s);
 		moved |= flush(s);
 	} while (moved && s->phase != PHASE_ENDED && --turns > 0);
 	if (moved && s->phase != PHASE_ENDED)

@@ -69,8 +69,24 @@ void terminate_stop(struct session *s, bool announced)
 		leg_abort(s->leg);
 }
 
+/* It waits for the first octets behind it: alone it would be a packet of its own. */
+static void put_received_due(struct session *s)
+{
+	struct txn *t = s->txn;
+	struct buf field;
+
+	if (!t->received_due)
+		return;
+	t->received_due = false;
+	buf_init(&field, MAIL_RECEIVED_MOST);
+	put_received(s, &field);
+	must(smtp_data_put(&t->writer, towards_upstream(s), buf_peek(&field)) == buf_used(&field));
+	buf_free(&field);
+}
+
 static void pass_on(struct session *s, struct span piece)
 {
+	put_received_due(s);
 	if (s->txn->out == TXN_OUT_BDAT)
 		must(buf_put(towards_upstream(s), piece));
 	else
@@ -100,7 +116,9 @@ static struct span piece_that_fits(struct session *s)
 	if (txn_has_verdict(s->txn))
 		return raw;
 	room = buf_space(towards_upstream(s));
-	return span_first(raw, room < BODY_LEAST_ROOM ? 0 : room / 2);
+	if (room < MAIL_RECEIVED_MOST + BODY_LEAST_ROOM)
+		return span_first(raw, 0);
+	return span_first(raw, (room - MAIL_RECEIVED_MOST) / 2);
 }
 
 /* --- the end --- */
@@ -131,6 +149,9 @@ void terminate_verdict(struct session *s)
 
 static bool finish_data_out(struct session *s)
 {
+	if (buf_space(towards_upstream(s)) < MAIL_RECEIVED_MOST + BODY_LEAST_ROOM)
+		return false;
+	put_received_due(s);
 	if (!smtp_data_end(&s->txn->writer, towards_upstream(s)))
 		return false;
 	s->txn->dot_sent = true;
@@ -158,13 +179,9 @@ static bool client_vanished(struct session *s)
 void terminate_begin_body(struct session *s)
 {
 	struct txn *t = s->txn;
-	struct buf field;
 
 	t->body_began = s->edge->now;
-	buf_init(&field, MAIL_RECEIVED_MOST);
-	put_received(s, &field);
-	must(smtp_data_put(&t->writer, towards_upstream(s), buf_peek(&field)) == buf_used(&field));
-	buf_free(&field);
+	t->received_due = true;
 	if (!t->chunked)
 		session_enter(s, PHASE_BODY);
 }

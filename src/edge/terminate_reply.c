@@ -1,6 +1,7 @@
 #include "edge/mode_terminate.h"
 
 #include "base/must.h"
+#include "edge/pool.h"
 
 #include <stdio.h>
 
@@ -244,6 +245,9 @@ static void on_final(struct session *s)
 	s->leg->transaction = false;
 	session_end_txn(s, delivered ? TXN_DELIVERED : TXN_REFUSED);
 	session_enter(s, PHASE_COMMAND);
+	/* Until this client's next message the connection may serve another's. */
+	if (pool_put(s->leg))
+		s->leg = NULL;
 }
 
 /* After a refusal the client's next chunks go nowhere. The upstream may have been told of one already, and would
@@ -353,7 +357,9 @@ static void answered(struct session *s)
 		early(s);
 		return;
 	}
-	remember(s);
+	/* Of what went well only the last word is worth a place in the log. */
+	if (is_refusal(code) || what == AWAIT_FINAL)
+		remember(s);
 	if (code == 421 && what != AWAIT_CHUNK_DATA) {
 		closing_reply(s, what);
 		return;

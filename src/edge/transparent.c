@@ -22,7 +22,9 @@ static struct tls_need first_need(const struct session *s)
 	struct tls_need secure = plan_need_first(s->plan, s->up->plan, true);
 	struct tls_need clear = plan_need_first(s->plan, s->up->plan, false);
 
-	if (clear.level == NEED_NONE && secure.level != NEED_NONE)
+	if (s->implicit)
+		return secure;
+	if (s->offer_tls && clear.level == NEED_NONE && secure.level != NEED_NONE)
 		clear.level = NEED_MAY;
 	return clear;
 }

@@ -33,6 +33,7 @@ struct txn {
 	bool chunk_last;
 	enum txn_out out;           /* how the body goes to the upstream */
 	bool doomed;                /* part of it is with the upstream and must never become whole */
+	bool received_due;          /* our own field has yet to be put before the first octets */
 	bool go;                    /* the upstream has said 354, or needs not to */
 	struct smtp_data_reader reader;
 	struct smtp_data_writer writer;

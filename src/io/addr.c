@@ -171,14 +171,14 @@ uint64_t addr_client_key(const struct addr *a, uint64_t seed)
 uint64_t addr_endpoint_key(const struct addr *a, uint64_t seed)
 {
 	struct addr plain = *a;
-	uint64_t key = seed ^ addr_port(a);
+	uint64_t key = mix(seed ^ addr_port(a));
 
 	addr_unmap(&plain);
 	if (plain.len > 0 && plain.sa.sa_family == AF_INET) {
-		key = mix(key + ntohl(plain.in.sin_addr.s_addr));
+		key = mix(key ^ ntohl(plain.in.sin_addr.s_addr));
 	} else if (plain.len > 0) {
 		for (int i = 0; i < 16; i++)
-			key = mix(key + plain.in6.sin6_addr.s6_addr[i]);
+			key = mix(key ^ plain.in6.sin6_addr.s6_addr[i]);
 	}
 	return key != 0 ? key : 1;
 }

@@ -148,18 +148,30 @@ bool smtp_reply_put(struct buf *out, const struct smtp_reply *reply)
 	return true;
 }
 
+static size_t put_octet(char *text, size_t size, size_t at, char c)
+{
+	if (at + 1 < size)
+		text[at++] = c;
+	return at;
+}
+
 void smtp_reply_brief(const struct smtp_reply *reply, char *text, size_t size)
 {
 	struct span rest = buf_peek(&reply->text);
 	size_t at;
 
-	must(size > 0);
+	must(size > CODE_DIGITS + 1);
 	at = (size_t)snprintf(text, size, rest.len > 1 ? "%d " : "%d", reply->code);
 	/* The last octet is the end of the last line. */
-	for (size_t i = 0; i + 1 < rest.len && at < size; i++) {
-		bool breaks = rest.at[i] == '\n';
-		char c = is_control(rest.at[i]) ? '?' : rest.at[i];
+	for (size_t i = 0; i + 1 < rest.len; i++) {
+		char c = rest.at[i];
 
-		at += (size_t)snprintf(text + at, size - at, breaks ? " / " : "%c", c);
+		if (c == '\n') {
+			at = put_octet(text, size, at, ' ');
+			at = put_octet(text, size, at, '/');
+			c = ' ';
+		}
+		at = put_octet(text, size, at, is_control(c) ? '?' : c);
 	}
+	text[at] = '\0';
 }

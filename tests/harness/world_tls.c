@@ -1,13 +1,16 @@
 #include "harness/world_tls.h"
 
 #include "base/must.h"
+#include "tls/tls_mint.h"
 #include "tls/tls_roots.h"
 #include "unit/test_pki.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#define PEM_MOST 16384
 #define DAY (24L * 3600)
 #define MX_NAMES "DNS:mx.example,IP:192.0.2.1,IP:192.0.2.2,IP:192.0.2.3"
 #define SERVERS_MOST 64
@@ -87,9 +90,48 @@ static void put_pair(struct conf_source *source, const char *name)
 	conf_source_put(source, path, span_str(p->key_pem));
 }
 
+struct authority {
+	struct buf cert, key;
+};
+
+static const struct authority *make_authority(struct authority *a, const char *name)
+{
+	struct why why;
+
+	if (a->cert.most > 0)
+		return a;
+	buf_init(&a->cert, PEM_MOST);
+	buf_init(&a->key, PEM_MOST);
+	must(tls_authority_make(name, 10, time(NULL), &a->cert, &a->key, &why));
+	return a;
+}
+
+static const struct authority *trusted_authority(void)
+{
+	static struct authority a;
+
+	return make_authority(&a, "Authority of the tests");
+}
+
+static const struct authority *untrusted_authority(void)
+{
+	static struct authority a;
+
+	return make_authority(&a, "NOT TRUSTED");
+}
+
+static void put_authorities(struct conf_source *source)
+{
+	conf_source_put(source, "authority.pem", buf_peek(&trusted_authority()->cert));
+	conf_source_put(source, "authority.key", buf_peek(&trusted_authority()->key));
+	conf_source_put(source, "untrusted.pem", buf_peek(&untrusted_authority()->cert));
+	conf_source_put(source, "untrusted.key", buf_peek(&untrusted_authority()->key));
+}
+
 void world_tls_files(struct conf_source *source)
 {
 	conf_source_put(source, "ca.pem", span_str(issuer_of(BY_CA)->cert_pem));
+	put_authorities(source);
 	put_pair(source, "gw");
 	put_pair(source, "two");
 }
@@ -99,6 +141,8 @@ void world_tls_prepare(void)
 	tls_roots_load();
 	for (size_t i = 0; i < KINDS; i++)
 		must(pki_of(kinds[i].name) != NULL);
+	trusted_authority();
+	untrusted_authority();
 }
 
 static bool profile_of(const char *name, struct tls_profile *p)
@@ -175,6 +219,7 @@ struct tls_client *world_tls_client(const char *profile)
 	} all[SERVERS_MOST];
 	struct tls_profile settings;
 	struct tls_client_conf conf = { .profile = &settings };
+	bool mints = strcmp(profile, "authority") == 0;
 	struct why why = { 0 };
 	size_t i;
 
@@ -183,9 +228,9 @@ struct tls_client *world_tls_client(const char *profile)
 			return all[i].client;
 	}
 	must(i < SERVERS_MOST);
-	if (!profile_of(profile, &settings))
+	if (!profile_of(mints ? "" : profile, &settings))
 		return NULL;
-	conf.ca = span_str(issuer_of(BY_CA)->cert_pem);
+	conf.ca = mints ? buf_peek(&trusted_authority()->cert) : span_str(issuer_of(BY_CA)->cert_pem);
 	snprintf(all[i].name, sizeof(all[i].name), "%s", profile);
 	all[i].client = tls_client_new(&conf, &why);
 	must(all[i].client != NULL);

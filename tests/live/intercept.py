@@ -3,7 +3,7 @@ import contextlib
 import itertools
 
 from gateway import BINARY, Gateway, merged, sallyport
-from netns import Network, Rules
+from netns import Network, Rules, see_instead
 from peer import Client
 from pki import GW
 from upstream import Upstream
@@ -54,12 +54,18 @@ class Lab:
         self.net = Network()
         self.authority = Authority(tmp / "authority")
         self.made = []
+        self.ports = itertools.count()
 
-    def gateway(self, *options, local=False, **settings):
-        """Starts it, brought to by the rules that it prints itself: gateway(action="plain")."""
+    def gateway(self, *options, local=False, hosts=None, **settings):
+        """Starts it, brought to by the rules that it prints itself: gateway(action="plain"). `hosts`: names that
+        it alone knows, and their addresses."""
         folder = self.tmp / f"net{next(_folders)}"
         folder.mkdir()
         gw = Gateway(pruned(config_of(self.pki, self.authority, **settings)), folder)
+        if hosts is not None:
+            path = folder / "hosts"
+            path.write_text("".join(f"{addr} {name}\n" for name, addrs in hosts.items() for addr in addrs))
+            gw.limits = lambda: see_instead(path, "/etc/hosts")
         with self.net.router:
             gw.start()
         self.made.append(gw)
@@ -78,11 +84,13 @@ class Lab:
         """A client of the network; see call()."""
         return self.call(self.net.client, to, **options)
 
-    def call(self, space, to, port=None, **options):
-        """From a namespace; `to`: what has host and port, or an address."""
+    def call(self, space, to, port=None, source=None, **options):
+        """From a namespace; `to`: what has host and port, or an address. Each call is from a port of its own: the
+        kernel takes the same one again for another destination, and logs are searched by it."""
         addr = (to.host, port or to.port) if hasattr(to, "host") else (to, port or 25)
+        source = source or ("::" if ":" in addr[0] else "0.0.0.0")
         with space:
-            return Client(addr, **options)
+            return Client(addr, source=(source, 10000 + next(self.ports) % 20000), **options)
 
     def sweep(self, keep=0):
         """Ends what was started since, the newest first; what one of them left undone is the test's failure."""

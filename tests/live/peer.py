@@ -46,7 +46,7 @@ class Client(Wire):
         sock = socket.socket(family)
         sock.settimeout(timeout)
         if source:
-            sock.bind((source, 0))
+            sock.bind(source if isinstance(source, tuple) else (source, 0))
         sock.connect(addr)
         super().__init__(sock, timeout)
         host, port = sock.getsockname()[:2]

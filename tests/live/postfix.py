@@ -33,11 +33,9 @@ postlog   unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    def __init__(self, folder, ports, settings):
+    def __init__(self, folder, ports, settings, host="127.0.0.1", services=""):
+        """`ports`: where it listens on `host`, with options of master.cf; `services`: more lines of that file."""
         self.folder = Path(folder)
-        # Its daemons run as postfix and must be able to get here.
-        for parent in [self.folder, *self.folder.parents][:4]:
-            os.chmod(parent, os.stat(parent).st_mode | 0o755)
         for name in ("conf", "spool", "data", "mail"):
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
@@ -46,7 +44,7 @@ class Postfix:
             "compatibility_level": "3.6", "queue_directory": self.folder / "spool",
             "data_directory": self.folder / "data", "myhostname": "postfix.example",
             "mydestination": "", "local_transport": "error:no local mail", "alias_maps": "",
-            "alias_database": "", "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4",
+            "alias_database": "", "inet_interfaces": host, "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8", "maillog_file": self.folder / "log",
             "maillog_file_prefixes": self.folder, "smtpd_recipient_restrictions": "permit_mynetworks",
             "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination", "disable_dns_lookups": "yes",
@@ -55,9 +53,9 @@ class Postfix:
             "enable_long_queue_ids": "yes"}
         text = "".join(f"{k} = {v}\n" for k, v in {**base, **settings}.items())
         (self.folder / "conf" / "main.cf").write_text(text)
-        smtpd = "\n".join(f"127.0.0.1:{port} inet n - n - - smtpd {options}"
+        smtpd = "\n".join(f"{host}:{port} inet n - n - - smtpd {options}"
                           for port, options in ports.items())
-        (self.folder / "conf" / "master.cf").write_text(MASTER.format(smtpd=smtpd))
+        (self.folder / "conf" / "master.cf").write_text(MASTER.format(smtpd=smtpd) + services)
 
     def start(self):
         done = subprocess.run(["postfix", "-c", str(self.folder / "conf"), "start"],

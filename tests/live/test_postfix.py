@@ -1,6 +1,9 @@
 """Real Postfix on both sides: it submits through Sallyport, and it is the upstream."""
 import re
+import shutil
 import smtplib
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +15,11 @@ from postfix import Postfix
 
 
 @pytest.fixture(scope="module")
-def house(pki, tmp_path_factory):
+def house(pki):
     """Postfix A (relayhost Sallyport, TLS verified) -> Sallyport (verify) -> Postfix B (Maildir)."""
-    folder = tmp_path_factory.mktemp("postfix")
+    # Its daemons run as postfix, and pytest's own folders are root's alone.
+    folder = Path(tempfile.mkdtemp(prefix="sallyport-postfix-"))
+    folder.chmod(0o755)
     cert = pki.leaf(MX)
     back = free_port()
     b = Postfix(make(folder / "b"), {back: ""}, {
@@ -44,6 +49,7 @@ def house(pki, tmp_path_factory):
         b.stop()
         if gw.process:
             gw.stop()
+        shutil.rmtree(folder)
 
 
 def make(path):

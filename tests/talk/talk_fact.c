@@ -248,6 +248,22 @@ static void check_deadline(struct play *p, const struct talk_step *s, struct spa
 		talk_play_fail(p, s, "%s: in %lld ms", s->arg, (long long)left);
 }
 
+/* "certificate mx.example": what the gateway has shown to this peer; "verified bad *self-signed*": what
+ * that makes of it. */
+static void check_certificate(struct play *p, const struct talk_step *s, const struct world_peer *peer,
+			      struct span rest)
+{
+	bool verified = span_eq(take_word(&rest), SPAN("verified"));
+	struct tls_facts facts = { .on = false };
+	char verdict[256];
+
+	if (peer->stream.tls != NULL && peer->stream.tls->ready)
+		tls_conn_facts(peer->stream.tls, &facts);
+	snprintf(verdict, sizeof(verdict), "%s %s", tls_verified_name(facts.verified), facts.verify_text);
+	if (!talk_text_glob(rest, span_str(verified ? verdict : facts.cert_name)))
+		talk_play_fail(p, s, "%s: it is %s (%s)", s->arg, facts.cert_name, verdict);
+}
+
 /* "C waits", "U2 at 192.0.2.2:25", "C session open": about one peer. */
 static bool check_peer(struct play *p, const struct talk_step *s, struct span word, struct span rest)
 {
@@ -267,6 +283,8 @@ static bool check_peer(struct play *p, const struct talk_step *s, struct span wo
 	if (span_starts_nocase(rest, SPAN("at "))) {
 		if (!span_eq(span_from(rest, 3), span_str(at)))
 			talk_play_fail(p, s, "%s: it is at %s", s->arg, at);
+	} else if (span_starts_nocase(rest, SPAN("certificate ")) || span_starts_nocase(rest, SPAN("verified "))) {
+		check_certificate(p, s, peer, rest);
 	} else if (span_eq(rest, SPAN("has to wait"))) {
 		if (buf_used(&peer->stream.out) == 0)
 			talk_play_fail(p, s, "all it said was taken");

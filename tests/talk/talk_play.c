@@ -4,6 +4,7 @@
 #include "edge/mode_tunnel.h"
 #include "edge/mode_watch.h"
 #include "edge/session.h"
+#include "edge/transparent.h"
 #include "harness/world_tls.h"
 
 #include <stdarg.h>
@@ -74,14 +75,18 @@ static bool start_tls(struct play *p, struct world_peer *peer, struct span rest)
 	return server != NULL;
 }
 
-/* In the modes that pass octets on, the session has called the upstream's first host. */
+/* In the modes that pass octets on, and in that which is in other people's way, the client has called the
+ * upstream's first host. */
 static void on_call(struct world *w, struct session *s)
 {
 	const struct play *p = w->user;
 	struct upstream *up = &w->edge.upstreams[0];
 
-	must(addr_read(SPAN("192.0.2.1:25"), &s->target));
-	if (p->talk->mode == TALK_TUNNEL)
+	must(addr_read(span_str(p->talk->target != NULL ? p->talk->target : s->implicit ? "192.0.2.1:465" :
+				"192.0.2.1:25"), &s->target));
+	if (p->talk->mode == TALK_TRANSPARENT)
+		transparent_begin(s, p->talk->ourselves);
+	else if (p->talk->mode == TALK_TUNNEL)
 		mode_tunnel_begin(s, up);
 	else
 		mode_watch_begin(s, up, p->talk->mode == TALK_STRIP);

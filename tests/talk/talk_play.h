@@ -36,6 +36,7 @@ struct play {
 	struct world world;
 	struct talk_backlog upstreams[TALK_PEERS + 1];
 	bool any[2][TALK_PEERS + 1];   /* what else comes is fine; [1]: clients */
+	bool header_due[TALK_PEERS]; /* of upstreams: our Received field is to come before anything else */
 	struct buf said[2];            /* all that upstreams and clients were told, in order */
 	struct talk_played *played;
 };

@@ -13,8 +13,11 @@ struct reader {
 	struct talk *talk;
 	unsigned line;
 	char global[TALK_YAML_MOST / 4], upstream[TALK_YAML_MOST / 4], service[TALK_YAML_MOST / 4];
+	char action[TALK_YAML_MOST / 4];
 	bool hosts;
 	bool pool;
+	bool shows; /* the action says what certificate clients see, */
+	bool ca;    /* and what is trusted */
 	char *why;
 	size_t size;
 };
@@ -102,6 +105,21 @@ static bool put_upstream(struct reader *r, struct span line)
 	return put_setting(r, r->upstream, line, "    ");
 }
 
+static bool put_action(struct reader *r, struct span line)
+{
+	r->shows |= span_starts_nocase(line, SPAN("authority:")) || span_starts_nocase(line, SPAN("certificates:"));
+	r->ca |= span_starts_nocase(line, SPAN("ca:"));
+	return put_setting(r, r->action, line, "    ");
+}
+
+static bool read_target(struct reader *r, struct span rest)
+{
+	r->talk->ourselves |= span_eq(rest, SPAN("ourselves"));
+	if (!span_eq(rest, SPAN("ourselves")))
+		r->talk->target = text_of(rest);
+	return true;
+}
+
 static bool read_window(struct reader *r, struct span rest)
 {
 	struct span side = take_word(&rest);
@@ -165,10 +183,12 @@ static bool say_envelope(struct reader *r, unsigned c, unsigned u)
 	       also(r, "C%u< 250 2.1.5 rcpt ok", c);
 }
 
+/* In other people's way we are no hop, and there is no field. */
 static bool say_data(struct reader *r, unsigned c, unsigned u)
 {
 	return also(r, "C%u> DATA", c) && also(r, "U%u< DATA", u) && also(r, "U%u> 354 go ahead", u) &&
-	       also(r, "C%u< 354 go ahead", c) && also(r, "U%u< @received", u);
+	       also(r, "C%u< 354 go ahead", c) &&
+	       (r->talk->mode == TALK_TRANSPARENT || also(r, "U%u< @received", u));
 }
 
 static bool say_body(struct reader *r, unsigned c, unsigned u)
@@ -188,17 +208,20 @@ static bool say_quit(struct reader *r, unsigned c, unsigned u)
 	return also(r, "C%u> QUIT", c) && also(r, "C%u< 221 2.0.0 Bye", c) && also(r, "U%u< QUIT", u);
 }
 
+static bool client_starts_tls(struct reader *r, unsigned c, struct span rest)
+{
+	return also(r, "C%u> STARTTLS", c) && also(r, "C%u< 220 2.0.0 Ready to start TLS", c) &&
+	       also(r, "C%u! tls %.*s", c, SPAN_ARG(rest)) && also(r, "C%u> EHLO a.example", c) &&
+	       also(r, "C%u<* 250", c);
+}
+
 static bool client_is_ready(struct reader *r, unsigned c, struct span rest)
 {
 	bool tls = span_eq(take_word(&rest), SPAN("tls"));
 	bool put = also(r, "C%u< 220 gw.example ESMTP", c) && also(r, "C%u> EHLO a.example", c) &&
 		   also(r, "C%u<* 250", c);
 
-	if (!tls)
-		return put;
-	return put && also(r, "C%u> STARTTLS", c) && also(r, "C%u< 220 2.0.0 Ready to start TLS", c) &&
-	       also(r, "C%u! tls %.*s", c, SPAN_ARG(rest)) && also(r, "C%u> EHLO a.example", c) &&
-	       also(r, "C%u<* 250", c);
+	return put && (!tls || client_starts_tls(r, c, rest));
 }
 
 static bool put_ehlo_reply(struct reader *r, unsigned u, struct span caps)
@@ -229,6 +252,24 @@ static bool upstream_is_ready(struct reader *r, unsigned u, struct span rest)
 	       put_ehlo_reply(r, u, span_trim(after));
 }
 
+/* Transparent: client n and upstream n, from the greeting to the reply to EHLO, which is the upstream's own. */
+static bool say_through(struct reader *r, unsigned n, struct span rest)
+{
+	struct span after = rest;
+	struct span first = span_trim(span_cut(&after, ','));
+	struct span cert = first;
+	bool tls = span_eq(span_cut(&cert, '='), SPAN("tls"));
+	bool put = also(r, "U%u> 220 mx.example ESMTP", n) && also(r, "C%u< 220 mx.example ESMTP", n) &&
+		   also(r, "C%u> EHLO a.example", n) && also(r, "U%u< EHLO a.example", n);
+
+	if (tls)
+		put = put && also(r, "U%u> 250-mx.example", n) && also(r, "U%u> 250 STARTTLS", n) &&
+		      also(r, "U%u< STARTTLS", n) && also(r, "U%u> 220 go ahead", n) &&
+		      also(r, "U%u! tls %.*s", n, SPAN_ARG(cert)) && also(r, "U%u< EHLO a.example", n);
+	return put && also(r, "U%u> 250-mx.example", n) && put_ehlo_reply(r, n, tls ? span_trim(after) : rest) &&
+	       also(r, "C%u<* 250", n);
+}
+
 /* --- steps --- */
 
 static bool read_act(struct reader *r, struct talk_who who, struct span rest)
@@ -240,6 +281,10 @@ static bool read_act(struct reader *r, struct talk_who who, struct span rest)
 	if (span_eq(word, SPAN("ready")))
 		return who.client ? client_is_ready(r, who.number, args) :
 				    upstream_is_ready(r, who.number, args);
+	if (span_eq(word, SPAN("through")) && who.client)
+		return say_through(r, who.number, args);
+	if (span_eq(word, SPAN("secure")) && who.client)
+		return client_starts_tls(r, who.number, args);
 	if (span_eq(word, SPAN("implicit")) && who.client)
 		t->implicit[who.number] = true;
 	else if (span_eq(word, SPAN("refuse")) && !who.client)
@@ -360,6 +405,7 @@ static bool read_mode(struct talk *t, struct span line)
 	static const char *const modes[] = {
 		[TALK_TERMINATE] = "mode terminate", [TALK_WATCH] = "mode watch",
 		[TALK_STRIP] = "mode strip", [TALK_TUNNEL] = "mode tunnel",
+		[TALK_TRANSPARENT] = "mode transparent",
 	};
 
 	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -400,6 +446,10 @@ static bool read_word(struct reader *r, struct span line)
 		return put_setting(r, r->service, rest, "    ");
 	if (span_eq(word, SPAN("upstream:")))
 		return put_upstream(r, rest);
+	if (span_eq(word, SPAN("action:")))
+		return put_action(r, rest);
+	if (span_eq(word, SPAN("target")))
+		return read_target(r, rest);
 	if (span_eq(word, SPAN("global:")))
 		return put_setting(r, r->global, rest, "");
 	if (span_eq(line, SPAN("cut: sparse")))
@@ -426,15 +476,48 @@ static bool read_line(struct reader *r, struct span line)
 	return read_word(r, line);
 }
 
+#define CERTIFICATES \
+	"hostname: gw.example\n" \
+	"certificates:\n" \
+	"  gw: { chain: gw.pem, key: gw.key }\n" \
+	"  two: { chain: two.pem, key: two.key }\n"
+
+static void write_transparent(const struct reader *r, char yaml[TALK_YAML_MOST])
+{
+	snprintf(yaml, TALK_YAML_MOST,
+		 CERTIFICATES
+		 "authorities:\n"
+		 "  one: { certificate: authority.pem, key: authority.key }\n"
+		 "  both: { certificate: authority.pem, key: authority.key, "
+		 "untrusted_certificate: untrusted.pem, untrusted_key: untrusted.key }\n"
+		 "%s"
+		 "actions:\n"
+		 "  watch: { tls: passthrough }\n"
+		 "  open:\n"
+		 "    tls: terminate\n"
+		 "%s%s%s"
+		 "services:\n"
+		 "  net:\n"
+		 "    mode: transparent\n"
+		 "    listen: 192.0.2.250:25\n"
+		 "    listen_tls: 192.0.2.250:465\n"
+		 "    action: open\n"
+		 "%s",
+		 r->global, r->shows ? "" : "    authority: one\n", r->ca ? "" : "    ca: ca.pem\n",
+		 r->action, r->service);
+}
+
 static void write_yaml(struct reader *r)
 {
 	char *yaml = mem_new(TALK_YAML_MOST);
 
+	r->talk->yaml = yaml;
+	if (r->talk->mode == TALK_TRANSPARENT) {
+		write_transparent(r, yaml);
+		return;
+	}
 	snprintf(yaml, TALK_YAML_MOST,
-		 "hostname: gw.example\n"
-		 "certificates:\n"
-		 "  gw: { chain: gw.pem, key: gw.key }\n"
-		 "  two: { chain: two.pem, key: two.key }\n"
+		 CERTIFICATES
 		 "%s"
 		 "upstreams:\n"
 		 "  up:\n"
@@ -447,7 +530,6 @@ static void write_yaml(struct reader *r)
 		 "%s",
 		 r->global, r->hosts ? "" : "    hosts: \"192.0.2.1:25\"\n",
 		 r->pool ? "" : "    pool: 0\n", r->upstream, r->service);
-	r->talk->yaml = yaml;
 }
 
 static bool read_all(struct reader *r, FILE *f)
@@ -516,6 +598,7 @@ void talk_script_free(struct talk *t)
 	for (unsigned n = 0; n <= TALK_PEERS; n++)
 		free(t->sealed[n]);
 	free(t->steps);
+	free(t->target);
 	free(t->yaml);
 	free(t->name);
 	free(t->path);

@@ -10,7 +10,7 @@
 #define TALK_ALTERNATIVES 4
 #define TALK_YAML_MOST 8192
 
-enum talk_mode { TALK_TERMINATE, TALK_WATCH, TALK_STRIP, TALK_TUNNEL };
+enum talk_mode { TALK_TERMINATE, TALK_WATCH, TALK_STRIP, TALK_TUNNEL, TALK_TRANSPARENT };
 
 struct talk_who {
 	bool client;
@@ -48,6 +48,8 @@ struct talk {
 	char *path, *name;
 	char *yaml;               /* the configuration, whole */
 	enum talk_mode mode;
+	char *target;             /* whom clients call; NULL: as ever */
+	bool ourselves;           /* and that is the gateway */
 	bool sparse;              /* cut at few places */
 	size_t window_in, window_out;
 	bool implicit[TALK_PEERS + 1];            /* client n begins with TLS */
