@@ -1,6 +1,7 @@
 # The front door. The build is Meson's (meson.build), what a target does stands in scripts/.
 #
 #   make demo         builds, starts an upstream and Sallyport before it, and sends mail through (ONCE=1: then ends)
+#                     MODE=transparent: on a network that it makes, in the path of others; as root
 #   make check        builds and runs every test; the last line is "N passed, N failed"
 #   make check-long   the same with more seeds and longer fuzz runs
 #   make build        leaves the program at build/sallyport
@@ -15,6 +16,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 DEPS ?= yes
 ONCE ?=
+MODE ?=
 QUICK ?=
 WRITE ?=
 SECONDS_EACH ?= 60
@@ -27,7 +29,7 @@ build:
 
 demo:
 	@DEPS=$(DEPS) scripts/build build sallyport demo
-	@ONCE=$(ONCE) scripts/demo build/sallyport
+	@ONCE=$(ONCE) MODE=$(MODE) scripts/demo build/sallyport
 
 check:
 	@DEPS=$(DEPS) scripts/check
