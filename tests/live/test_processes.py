@@ -124,14 +124,16 @@ def test_FAULTS_30_running_sessions_keep_their_settings(upstream, gateway):
         config = dict(gw.config)
         config["upstreams"] = {"backend": {"hosts": [two.addr], "tls": "none"}}
         assert gw.reload(config)
-        assert delivers(gw)
+        # An edge of the old generation may still take a connection or two that wait.
+        assert wait_until(lambda: delivers(gw) and two.messages)
         c.cmd("RCPT TO:<b@dest.example>", 250)
         assert c.data(message("old")).code == 250
         c.envelope()
         assert c.data(message("old, again")).code == 250
         c.quit()
-    assert [m.content for m in one.messages] == [message("old"), message("old, again")]
-    assert len(two.messages) == 1
+    old = [m.content for m in one.messages if b"old" in m.content]
+    assert old == [message("old"), message("old, again")]
+    assert not any(b"old" in m.content for m in two.messages)
 
 
 def test_FAULTS_30_old_edges_leave_when_their_sessions_end(upstream, gateway):

@@ -106,6 +106,46 @@ static void test_WG_9_towards_the_upstream(void **state)
 	}
 }
 
+/* Before the recipient is known: as little as any of them asks for, and TLS where one wants it. */
+static const struct {
+	const char *name, *tls, *partners;
+	bool client_tls;
+	enum need_level level;
+	unsigned bits;
+} firsts[] = {
+	{ "nobody but the upstream",             "encrypt", "", false, NEED_ENCRYPT, 112 },
+	{ "all must",                            "may", "\"*\": { upstream: required }", false, NEED_ENCRYPT, 112 },
+	{ "all but one must",                    "may", "\"*\": { upstream: required }, b.example: { upstream: preferred }",
+	  false, NEED_MAY, 112 },
+	{ "one must, the others must not",       "may", "\"*\": { upstream: none }, b.example: { upstream: required }",
+	  false, NEED_MAY, 0 },
+	{ "one must, the upstream has a demand", "verify", "b.example: { upstream: required }", false, NEED_VERIFY, 112 },
+	{ "nobody may",                          "may", "\"*\": { upstream: none }", true, NEED_NONE, 0 },
+	{ "as the client, who has it",           "may", "\"*\": { upstream: allowed }", true, NEED_ENCRYPT, 112 },
+	{ "as the client, who has none",         "may", "\"*\": { upstream: allowed }", false, NEED_NONE, 0 },
+	{ "no TLS is known to the upstream",     "none", "b.example: { upstream: none }", false, NEED_NONE, 0 },
+};
+
+static void test_WG_9_before_the_recipient_is_known(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(firsts); i++) {
+		char text[600];
+		struct plan *p;
+		struct tls_need need;
+
+		snprintf(text, sizeof(text), HEAD "upstreams: { u: { hosts: a.example, %s tls: %s } }\n%s%s%s" MX,
+			 strcmp(firsts[i].tls, "none") == 0 ? "" : "min_bits: 112,", firsts[i].tls,
+			 firsts[i].partners[0] != '\0' ? "partners: { " : "", firsts[i].partners,
+			 firsts[i].partners[0] != '\0' ? " }\n" : "");
+		p = plan_text_good(firsts[i].name, text);
+		need = plan_need_first(p, p->services[0].upstream, firsts[i].client_tls);
+		want_number(firsts[i].name, "level", need.level, firsts[i].level);
+		want_number(firsts[i].name, "bits", need.min_bits, firsts[i].bits);
+		plan_release(p);
+	}
+}
+
 static void test_WG_9_none_for_all(void **state)
 {
 	struct plan *p = plan_text_good("none",
@@ -130,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_WG_9_the_partner_of_a_recipient),
 		cmocka_unit_test(test_no_partner),
 		cmocka_unit_test(test_WG_9_towards_the_upstream),
+		cmocka_unit_test(test_WG_9_before_the_recipient_is_known),
 		cmocka_unit_test(test_WG_9_none_for_all),
 	};
 
