@@ -1,6 +1,7 @@
 #include "sim/sim.h"
 
 #include "base/must.h"
+#include "edge/transparent.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,15 +22,32 @@
 	"services:\n  s:\n    listen: '127.0.0.1:25'\n    listen_tls: '127.0.0.1:465'\n" \
 	"    upstream: u\n    timeout_command: 50s\n    timeout_data: 30s\n    timeout_session: 10m\n" rest
 
+#define IN_THE_WAY(action) \
+	"hostname: gw.example\n" \
+	"certificates: { gw: { chain: gw.pem, key: gw.key } }\n" \
+	"authorities: { a: { certificate: authority.pem, key: authority.key, " \
+	"untrusted_certificate: untrusted.pem, untrusted_key: untrusted.key } }\n" \
+	"actions: { open: { tls: terminate, ca: ca.pem, " action " } }\n" \
+	"services:\n  s:\n    mode: transparent\n    action: open\n" \
+	"    listen: '127.0.0.1:25'\n    listen_tls: '127.0.0.1:465'\n" \
+	"    timeout_command: 50s\n    timeout_data: 30s\n    timeout_session: 10m\n"
+
 const struct sim_plan sim_plans[] = {
-	{ "none", WORLD("none", ""), false, false, false, 1000000, 1000 },
-	{ "may", WORLD("may", ""), false, false, false, 1000000, 1000 },
+	{ "none", WORLD("none", ""), false, false, false, 1000000, 1000, false },
+	{ "may", WORLD("may", ""), false, false, false, 1000000, 1000, false },
 	{ "may, small limits", WORLD("may", "    max_message_size: 8000\n    max_recipients: 2\n"
-	  "    max_errors: 2\n"), false, false, false, 8000, 2 },
-	{ "encrypt", WORLD("encrypt", ""), true, false, false, 1000000, 1000 },
-	{ "verify", WORLD("verify", "    client_tls: encrypt\n"), true, true, true, 1000000, 1000 },
-	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000 },
-	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000 },
+	  "    max_errors: 2\n"), false, false, false, 8000, 2, false },
+	{ "encrypt", WORLD("encrypt", ""), true, false, false, 1000000, 1000, false },
+	{ "verify", WORLD("verify", "    client_tls: encrypt\n"), true, true, true, 1000000, 1000, false },
+	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000, false },
+	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000, false },
+	{ "transparent, minted", IN_THE_WAY("authority: a"), false, false, false, 1000000, 1000, true },
+	{ "transparent, trusted or nothing", IN_THE_WAY("authority: a, on_untrusted: refuse, upstream_tls: verify"),
+	  true, true, false, 1000000, 1000, true },
+	{ "transparent, own certificate", IN_THE_WAY("certificates: gw, upstream_tls: encrypt"), true, false, false,
+	  1000000, 1000, true },
+	{ "transparent, mirror", IN_THE_WAY("certificates: gw, upstream_tls: mirror"), false, false, false, 1000000,
+	  1000, true },
 };
 const unsigned sim_plan_count = sizeof(sim_plans) / sizeof(sim_plans[0]);
 
@@ -127,6 +145,13 @@ static void play(struct sim *s, struct sim_client **clients, unsigned count)
 	sim_break(s, "the sessions did not come to an end");
 }
 
+static void call_through(struct world *w, struct session *session)
+{
+	(void)w;
+	must(addr_read(session->implicit ? SPAN("192.0.2.1:465") : SPAN("192.0.2.1:25"), &session->target));
+	transparent_begin(session, false);
+}
+
 static void set_wire(struct sim *s)
 {
 	struct world *w = &s->world;
@@ -138,6 +163,7 @@ static void set_wire(struct sim *s)
 	if (sim_chance(&s->rand, 30))
 		w->window_out = 1 + sim_rand(&s->rand, 200);
 	w->on_dial = sim_upstream_dial;
+	w->on_call = sim_plans[s->plan].transparent ? call_through : NULL;
 }
 
 static void free_all(struct sim *s, struct sim_client **clients, unsigned count)

@@ -49,6 +49,7 @@ struct sim_plan {
 	bool client_must_tls;
 	size_t size_most;
 	unsigned rcpt_most;
+	bool transparent;         /* clients call the upstream, and the gateway stands in their way */
 };
 
 extern const struct sim_plan sim_plans[];

@@ -1,6 +1,7 @@
 #include "sim/sim.h"
 
 #include "base/must.h"
+#include "edge/session.h"
 #include "harness/world_tls.h"
 
 #include <stdio.h>
@@ -53,6 +54,16 @@ static bool chance(struct sim_upstream *u, unsigned percent)
 	return sim_chance(&u->rand, percent);
 }
 
+/* The client called it on a port with TLS from the first byte. */
+static bool is_implicit(const struct world *w, const struct world_peer *p)
+{
+	for (const struct world_peer *c = w->peers; c != NULL; c = c->next) {
+		if (c->client && c->session != NULL && strcmp(c->sid, p->sid) == 0)
+			return c->session->target.len > 0 && c->session->implicit;
+	}
+	return false;
+}
+
 enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 {
 	static const char *const certs[] = { "mx", "mx", "mx", "mx", "expired", "unknown-ca", "other-name" };
@@ -72,6 +83,9 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 	buf_init(&u->later, 1024 * 1024);
 	p->user = u;
 	p->deaf = u->fault == SIM_DEAF && chance(u, 50);
+	u->tls = is_implicit(w, p);
+	if (u->tls)
+		world_start_tls(p, tls_conn_accept(world_tls_server(u->cert, "")));
 	sim_trace(s, "U%u is called, fault %d", p->number, u->fault);
 	if (chance(u, 4))
 		return WORLD_REFUSED;
