@@ -252,6 +252,8 @@ int edge_main(const struct edge_start *start)
 	ready = say_ready(&p);
 	if (ready)
 		loop_run(p.loop, after_batch, &p);
+	/* What still waits at the doors is told to come again, and makes no session. */
+	p.edge.draining = true;
 	cut_off_the_rest(&p.edge);
 	leave_clean(&p);
 	return ready ? EX_OK : EX_OSERR;

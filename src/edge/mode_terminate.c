@@ -172,10 +172,12 @@ static bool offers_starttls(const struct session *s)
 	return !mirrors(s, all) || upstream_has_tls(s);
 }
 
-/* Credentials that the server wants under TLS are not asked for in clear. */
+/* Credentials go through us as well protected as they came, and as the server wants them: what the
+ * client gives under TLS never goes on in clear, and what the server asks for under TLS is not
+ * asked for in clear. */
 static bool offers_auth(const struct session *s)
 {
-	return is_transparent(s) && (s->server.tls || !stream_is_secure(&s->leg->stream));
+	return is_transparent(s) && s->server.tls == stream_is_secure(&s->leg->stream);
 }
 
 static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)

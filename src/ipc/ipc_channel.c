@@ -98,8 +98,17 @@ static size_t detach(struct msghdr *h, int fds[IPC_SOCKETS_MOST])
 	return count;
 }
 
+/* A process without descriptors to spare gets fewer than were sent (FAULTS 25): the kernel says so, and has
+ * closed the rest. That is our own trouble and no broken channel. */
+static bool fds_are_fine(const struct msghdr *h, const struct ipc_message *m, size_t count, size_t room)
+{
+	bool cut = (h->msg_flags & MSG_CTRUNC) != 0;
+
+	return count == fds_of(m) ? !cut : cut && room > 0 && count < fds_of(m);
+}
+
 static enum ipc_got judge(ssize_t got, const struct msghdr *h, const char *octets, struct ipc_message *m,
-			  size_t count, struct why *why)
+			  size_t count, size_t room, struct why *why)
 {
 	if (h->msg_flags & MSG_TRUNC) {
 		why_set(why, FAULT_PEER, "a message of %zd octets", got);
@@ -107,7 +116,7 @@ static enum ipc_got judge(ssize_t got, const struct msghdr *h, const char *octet
 	}
 	if (!ipc_message_decode(span_of(octets, (size_t)got), m, why))
 		return IPC_GOT_BAD;
-	if ((h->msg_flags & MSG_CTRUNC) == 0 && count == fds_of(m))
+	if (fds_are_fine(h, m, count, room))
 		return IPC_GOT_MESSAGE;
 	why_set(why, FAULT_PEER, "a message of kind %d with %zu descriptors%s", m->kind, count,
 		h->msg_flags & MSG_CTRUNC ? " and more" : "");
@@ -136,7 +145,7 @@ static enum ipc_got receive(int fd, struct ipc_message *m, int fds[IPC_SOCKETS_M
 	if (got <= 0)
 		return IPC_GOT_END;
 	*count = detach(&h, fds);
-	what = judge(got, &h, octets, m, *count, why);
+	what = judge(got, &h, octets, m, *count, room, why);
 	while (what == IPC_GOT_BAD && *count > 0)
 		close(fds[--*count]);
 	return what;

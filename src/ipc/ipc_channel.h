@@ -25,8 +25,9 @@ MUST_CHECK bool ipc_channel_send(int fd, const struct ipc_message *m, struct why
 MUST_CHECK enum ipc_got ipc_channel_receive(int fd, struct ipc_message *m, struct why *why);
 
 /* The same with descriptors: as many as a SOCKETS message says, none with any other. send_fds does not take
- * them. receive_fds gives them close-on-exec, the caller's from then on; where the number is another
- * one, or the caller of the plain receive is sent any, they are closed and the message is BAD. */
+ * them. receive_fds gives them close-on-exec, the caller's from then on: fewer than the message says where this
+ * process has no more to spare. Where the number is another one, or the caller of the plain receive
+ * is sent any, they are closed and the message is BAD. */
 MUST_CHECK bool ipc_channel_send_fds(int fd, const struct ipc_message *m, const int *fds, size_t count,
 				     struct why *why);
 MUST_CHECK enum ipc_got ipc_channel_receive_fds(int fd, struct ipc_message *m, int fds[IPC_SOCKETS_MOST],

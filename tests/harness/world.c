@@ -455,6 +455,9 @@ void world_tick(struct world *w, msec now)
 		if (session_deadline(s) > w->edge.now)
 			continue;
 		session_tick(s);
+		/* The end of one wait may be past the limit of what comes after it: that is the next tick's. */
+		if (s->phase != PHASE_ENDED && session_deadline(s) <= w->edge.now)
+			session_tick(s);
 		if (s->phase != PHASE_ENDED && session_deadline(s) <= w->edge.now)
 			complain(w, "a limit that has passed changed nothing", s);
 	}

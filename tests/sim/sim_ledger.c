@@ -75,7 +75,7 @@ void sim_commit(struct sim *s, struct span content, bool said)
 		sim_break(s, "law 3: message %u is not sound and was passed on", m->id);
 	if (!span_eq(without_received(s, content), buf_peek(&m->content)))
 		sim_break(s, "law 3: message %u is not what the client sent (%zu octets of %zu)", m->id,
-			  without_received(content).len, buf_used(&m->content));
+			  without_received(s, content).len, buf_used(&m->content));
 	if (m->commits > 1)
 		sim_break(s, "message %u was delivered %u times for one attempt", m->id, m->commits);
 }

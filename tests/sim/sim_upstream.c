@@ -180,6 +180,9 @@ static void check_mail(struct sim_upstream *u)
 
 	if (plan->must_tls && !u->tls)
 		sim_break(u->sim, "law 6: MAIL came in clear, and TLS was needed");
+	/* In other people's way only the client knows the name that it looks for. */
+	if (plan->transparent && strcmp(u->cert, "other-name") == 0)
+		return;
 	if (plan->must_verify && strcmp(u->cert, "mx") != 0)
 		sim_break(u->sim, "law 6: MAIL came to a host whose certificate is %s", u->cert);
 }
