@@ -188,7 +188,7 @@ static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 		offer.have |= SMTP_CAP_STARTTLS;
 	smtp_server_hello(&s->server, cmd);
 	if (!offers_auth(s)) {
-		s->server.auth_hidden = is_transparent(s) && (offer.have & SMTP_CAP_AUTH) != 0;
+		s->server.auth_hidden = is_transparent(s) && !s->server.tls && (offer.have & SMTP_CAP_AUTH) != 0;
 		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
 	}
 	s->server.offer = offer;

@@ -160,8 +160,10 @@ void smtp_reply_brief(const struct smtp_reply *reply, char *text, size_t size)
 	struct span rest = buf_peek(&reply->text);
 	size_t at;
 
-	must(size > CODE_DIGITS + 1);
+	must(size > 0);
 	at = (size_t)snprintf(text, size, rest.len > 1 ? "%d " : "%d", reply->code);
+	if (at >= size)
+		at = size - 1;
 	/* The last octet is the end of the last line. */
 	for (size_t i = 0; i + 1 < rest.len; i++) {
 		char c = rest.at[i];
