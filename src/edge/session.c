@@ -519,10 +519,6 @@ static msec phase_deadline(const struct session *s)
 	case PHASE_LIMIT_NONE:
 		break;
 	}
-	/* The wait is for an upstream that waits for nothing: then the client's own limit holds. */
-	if (s->phase == PHASE_UPSTREAM && s->greeted &&
-	    (s->leg == NULL || leg_deadline(s->leg) == MSEC_NEVER))
-		return s->phase_since + s->service->conf->timeout_command;
 	return MSEC_NEVER;
 }
 

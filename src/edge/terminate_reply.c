@@ -87,7 +87,8 @@ static void lose(struct session *s, enum await what, const struct why *why)
 /* A server that hangs up as soon as it is ready is not called again and again by the command that waits for it. */
 static bool was_never_used(const struct session *s)
 {
-	return s->command_waits && !s->leg->used && s->leg->reused == 0;
+	/* With commands owed an answer it was used, whether or not they could be said again. */
+	return s->leg->await_count == 0 && (s->command_waits && !s->leg->used && s->leg->reused == 0);
 }
 
 void terminate_lost(struct session *s, const struct why *why)
