@@ -223,6 +223,7 @@ def test_FAULTS_30_addresses_come_and_go(upstream, gateway):
 def test_FAULTS_30_an_address_that_is_taken(upstream, gateway):
     gw = gateway(upstream())
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
         config = dict(gw.config)
