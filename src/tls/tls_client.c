@@ -32,13 +32,27 @@ static int own_index(void)
 	return index;
 }
 
+/* A certificate that DANE does not let pass stops the mail: who mends it is not to wait for the session
+ * to grow old. */
+static bool may_keep(const struct tls_conn *c)
+{
+	struct tls_facts facts = { 0 };
+
+	if (c->session_key[0] == '\0' || c->ocsp_asked)
+		return false;
+	if (!c->dane)
+		return true;
+	tls_verify_facts(c, &facts);
+	return facts.verified == TLS_VERIFIED_OK;
+}
+
 void tls_client_keep(struct tls_conn *c, SSL_SESSION *session)
 {
 	bool resumed = SSL_session_reused(c->ssl) == 1;
 
-	tls_revoked_look(c);
-	tls_revoked_remember(c, session);
-	if (c->session_key[0] != '\0')
+	tls_found_look(c);
+	tls_found_remember(c, session);
+	if (may_keep(c))
 		tls_session_put(&c->client->sessions, c->session_key, session,
 				resumed ? c->session_born : clock_now());
 }
@@ -94,6 +108,7 @@ static struct tls_client *make(const struct tls_client_conf *conf)
 		c->names[i] = mem_text(conf->names[i]);
 	c->name_count = conf->name_count;
 	c->any_name = conf->any_name;
+	c->any_unnamed = conf->any_unnamed;
 	return c;
 }
 
@@ -120,6 +135,7 @@ struct tls_client *tls_client_new(const struct tls_client_conf *conf, struct why
 	 * it is need_met() that says whether it matters. */
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
 	set_sessions(c->ctx, conf->profile->tickets);
+	tls_dane_start(c->ctx);
 	if (tls_profile_apply(conf->profile, c->ctx, NULL, 0, why) &&
 	    load_roots(c->ctx, conf->ca, why) && load_cert(c->ctx, conf->cert, why) &&
 	    tls_revoked_start(c, conf, why))

@@ -16,6 +16,7 @@ struct tls_client_conf {
 	struct span ca;           /* PEM; empty: the system's roots (tls_roots.h) */
 	const char *const *names; /* that the certificate may have (SAN only, RFC 9525) */
 	bool any_name;            /* the chain alone is checked: whoever gets the names shown checks them */
+	bool any_unnamed;         /* the same where what is connected to is known by its address alone */
 	size_t name_count;        /* 0: the host name or address that is connected to */
 	/* PEM, one or more; empty: none are looked at. They say whether the leaf is revoked. One that is out of date,
 	 * or signed by another, makes the certificate a bad one; none of its issuer does not. */

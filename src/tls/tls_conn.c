@@ -13,6 +13,15 @@
  * TLS 1.0 sends ahead, and a close_notify that must still fit after the last of them. */
 #define RECORD_OVERHEAD 640
 
+/* The facts of an upstream's connection are asked for with each message, and hash and names of its certificate take
+ * 2.5 µs (of 46 for one of 4 KB). Nothing of it changes but whether the certificate has run out. */
+#define KNOWN_MSEC 1000
+
+struct tls_known {
+	msec until;
+	struct tls_facts facts;
+};
+
 const char *tls_failure_name(enum tls_failure f)
 {
 	static const char *const names[] = {
@@ -85,10 +94,15 @@ static void set_host(struct tls_conn *c, const char *host)
 }
 
 /* A key that was cut could be that of another; such a leg does without resumption. */
-static void set_session_key(struct tls_conn *c, const char *key)
+static void set_session_key(struct tls_conn *c, const char *key, const struct tls_expect *expect)
 {
-	int len = snprintf(c->session_key, sizeof(c->session_key), "%s %s", key, c->host);
+	char hex[TLS_EXPECT_HEX + 1] = "";
+	int len;
 
+	if (expect != NULL)
+		tls_expect_hash(expect, hex);
+	len = snprintf(c->session_key, sizeof(c->session_key), "%s %s%s%s", key, c->host,
+		       expect != NULL ? " " : "", hex);
 	if (key[0] == '\0' || len < 0 || (size_t)len >= sizeof(c->session_key))
 		c->session_key[0] = '\0';
 }
@@ -106,15 +120,18 @@ static void offer_session(struct tls_conn *c)
 	SSL_SESSION_free(session);
 }
 
-struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const char *key)
+struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const struct tls_expect *expect,
+				  const char *key)
 {
 	struct tls_conn *c = make(client->ctx);
 
 	c->client = client;
 	SSL_set_connect_state(c->ssl);
 	set_host(c, host);
-	set_session_key(c, key != NULL ? key : "");
+	set_session_key(c, key != NULL ? key : "", expect);
 	ERR_clear_error();
+	if (expect != NULL)
+		tls_expect_take(c, expect);
 	offer_session(c);
 	return c;
 }
@@ -126,6 +143,8 @@ void tls_conn_free(struct tls_conn *c)
 	SSL_free(c->ssl);
 	buf_free(&c->raw_in);
 	buf_free(&c->raw_out);
+	free(c->known);
+	tls_expect_free(c);
 	free(c);
 }
 
@@ -153,8 +172,10 @@ static enum tls_io still_broken(struct why *why)
 static void set_ready(struct tls_conn *c)
 {
 	c->ready = true;
-	if (!c->server)
-		tls_revoked_look(c);
+	if (!c->server) {
+		tls_found_look(c);
+		c->known = mem_new(sizeof(*c->known));
+	}
 	/* Where a TLS 1.2 server renews the ticket of a resumed session, OpenSSL's callback for
 	 * new sessions is silent. */
 	if (!c->server && SSL_session_reused(c->ssl) == 1 &&
@@ -221,19 +242,28 @@ static enum tls_io stopped(struct tls_conn *c, struct why *why)
 	}
 }
 
+/* SSL_get_error looks at what earlier calls have left. There is hardly ever anything, but for OpenSSL 3.0 to empty an
+ * empty queue takes 0.12 µs, eight times a message. */
+static void forget_errors(void)
+{
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+}
+
 static enum tls_io read_piece(struct tls_conn *c, struct buf *in, struct why *why)
 {
-	size_t room, got = 0;
+	size_t room, got = 0, most = buf_used(&c->raw_in);
 	char *at;
 	int done;
 
 	/* Not to take 16 KB here and in OpenSSL only to learn that nothing came. */
-	if (buf_used(&c->raw_in) == 0 && SSL_has_pending(c->ssl) == 0)
+	if (most == 0 && SSL_has_pending(c->ssl) == 0)
 		return TLS_IO_MORE;
-	at = buf_reserve(in, RECORD_MOST, &room);
+	/* For all that can come at once: a buffer that grows record by record is copied time and again. */
+	at = buf_reserve(in, most > RECORD_MOST ? most : RECORD_MOST, &room);
 	if (room == 0)
 		return TLS_IO_FULL;
-	ERR_clear_error();
+	forget_errors();
 	done = SSL_read_ex(c->ssl, at, room, &got);
 	buf_commit(in, done == 1 ? got : 0);
 	return done == 1 ? TLS_IO_OK : stopped(c, why);
@@ -263,7 +293,7 @@ static enum tls_io write_piece(struct tls_conn *c, struct buf *out, struct why *
 	/* Checked before, not left to OpenSSL: a record that it has begun it must end. */
 	if (buf_space(&c->raw_out) < piece.len + RECORD_OVERHEAD)
 		return TLS_IO_FULL;
-	ERR_clear_error();
+	forget_errors();
 	if (SSL_write_ex(c->ssl, piece.at, piece.len, &taken) != 1)
 		return stopped(c, why);
 	buf_consume(out, taken);
@@ -273,11 +303,16 @@ static enum tls_io write_piece(struct tls_conn *c, struct buf *out, struct why *
 enum tls_io tls_conn_write(struct tls_conn *c, struct buf *out, struct why *why)
 {
 	enum tls_io io = TLS_IO_OK;
+	size_t sealed, room;
 	bool moved = false;
 
 	must(c->ready);
 	if (c->broken)
 		return still_broken(why);
+	/* For all of it at once, as in reading. */
+	sealed = buf_used(out) + buf_used(out) / 64;
+	if (sealed > RECORD_MOST)
+		(void)buf_reserve(&c->raw_out, sealed, &room);
 	while (buf_used(out) > 0 && (io = write_piece(c, out, why)) == TLS_IO_OK)
 		moved = true;
 	return moved && io != TLS_IO_BROKEN ? TLS_IO_OK : io;
@@ -294,8 +329,43 @@ void tls_conn_close(struct tls_conn *c)
 
 void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts)
 {
+	msec now;
+
 	must(c->ready);
-	tls_facts_read(c, facts);
+	if (c->server) {
+		tls_facts_read(c, facts);
+		return;
+	}
+	now = clock_now();
+	if (now >= c->known->until) {
+		tls_facts_read(c, &c->known->facts);
+		c->known->until = now + KNOWN_MSEC;
+	}
+	*facts = c->known->facts;
+}
+
+bool tls_conn_ocsp_wanted(struct tls_conn *c, char *url, size_t size, struct buf *request)
+{
+	must(c->ready && !c->server);
+	if (SSL_session_reused(c->ssl) == 1 || c->found.ocsp != TLS_OCSP_NONE ||
+	    !tls_ocsp_request(c->ssl, url, size, request))
+		return false;
+	/* TLS 1.2 has brought its ticket by now, TLS 1.3 will at any time. */
+	tls_session_drop(&c->client->sessions, c->session_key);
+	c->ocsp_asked = true;
+	return true;
+}
+
+void tls_conn_ocsp_answer(struct tls_conn *c, struct span response)
+{
+	must(c->ocsp_asked);
+	if (response.len > 0)
+		c->found.ocsp = (unsigned char)tls_ocsp_read(c->ssl, response);
+	c->known->until = 0;
+	if (!tls_revoked_is_settled(c))
+		return;
+	c->ocsp_asked = false;
+	tls_client_keep(c, SSL_get0_session(c->ssl));
 }
 
 bool tls_conn_peer_der(const struct tls_conn *c, struct buf *der)

@@ -23,9 +23,9 @@ enum tls_failure {
 };
 const char *tls_failure_name(enum tls_failure f);
 
-/* What is known of the revocation of an upstream's leaf. */
-struct tls_revocation {
-	unsigned char ocsp, crl; /* private to tls/tls_revoked.c */
+/* What a full handshake found of an upstream's leaf beyond its chain; private to tls/. */
+struct tls_found {
+	unsigned char ocsp, crl, dane;
 };
 
 struct tls_conn {
@@ -37,7 +37,7 @@ struct tls_conn {
 	bool peer_closed;  /* close_notify came */
 	bool broken;       /* an alert, a bad record: neither read nor write again */
 	struct tls_client *client; /* for the session cache; NULL on the server side */
-	char session_key[320];     /* what a cached session depends on; empty: none is kept */
+	char session_key[448];     /* what a cached session depends on; empty: none is kept */
 	/* Private to tls/: */
 	char host[256];            /* the SNI that came, or the host that was asked for */
 	bool session_offered;
@@ -47,8 +47,13 @@ struct tls_conn {
 	bool own_cert;             /* see tls_conn_use_cert, */
 	unsigned char own_label[32]; /* and a hash of its label */
 	bool no_crl;               /* nobody gave one of the leaf's issuer */
-	bool revocation_seen;      /* of a client: OpenSSL has checked the chain, and this was found: */
-	struct tls_revocation revocation;
+	char **names;              /* of a client: that the certificate may have, instead of the context's */
+	size_t name_count;
+	bool dane;                 /* TLSA records count here */
+	bool ocsp_asked;           /* and no answer yet that a session may be kept with */
+	bool looked;               /* OpenSSL has checked the chain, and this was found: */
+	struct tls_found found;
+	struct tls_known *known;   /* the facts as of a moment ago; NULL on the server side, and before the handshake is done */
 };
 
 enum tls_io {
@@ -68,13 +73,31 @@ struct tls_conn *tls_conn_accept(struct tls_server *server);
  * have the certificate, the handshake fails and says so: the server's own never takes its place. */
 void tls_conn_use_cert(struct tls_conn *c, const struct tls_cert *cert, const char *label);
 
+/* What a certificate has to be on one connection, beyond what its context says. All borrowed for the call. */
+struct tls_expect {
+	const char *const *names; /* that it may have, instead of the context's (SAN only, RFC 9525) */
+	size_t name_count;        /* 0: as the context has it */
+	/* DANE (RFC 7671, 7672): the certificate must meet one of these, by which the context's roots no longer count.
+	 *   DANE-EE(3)  neither chain nor dates, names, use or revocation are looked at.
+	 *   DANE-TA(2)  chain to the record's certificate or key, dates, revocation, and one of the names above; a CN
+	 *               counts where the SAN has no DNS name (RFC 7672 section 3.2.3).
+	 * Others (PKIX-TA, PKIX-EE, unknown, malformed) are passed over; where none is usable, all is as without records,
+	 * and `dane` of the facts is false: tls_dane_usable() tells beforehand. With usable records TLS 1.2 is the oldest
+	 * version that is spoken. */
+	const struct tls_tlsa *tlsa;
+	size_t tlsa_count;        /* 0: no DANE */
+};
+
 /* `host`: the name to send as SNI and, where the context has no names of its own, to be found in
  * the certificate; an address literal sends no SNI and is looked for among the IP
  * addresses. `key` is all that the decision for this leg depended on (host and port, need): the
  * cached session of another key is never used (law 7). Sessions are kept as copies
  * (SSL_SESSION_dup), at most 64 keys a context, one each, until an hour after the handshake
- * that checked the chain. */
-struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const char *key);
+ * that checked the chain. `expect` may be NULL; what stands in it is made part of the key here, so that
+ * a session of other names or records is never used. Of a connection with records a session is kept only
+ * where they were met. */
+struct tls_conn *tls_conn_connect(struct tls_client *client, const char *host, const struct tls_expect *expect,
+				  const char *key);
 
 void tls_conn_free(struct tls_conn *c);
 
@@ -96,6 +119,20 @@ void tls_conn_close(struct tls_conn *c);
 
 /* After the handshake. On the client side with what the check of chain and names found. */
 void tls_conn_facts(const struct tls_conn *c, struct tls_facts *facts);
+
+/* Right after the handshake of a client, in the same turn: whether the responder that the leaf names is to be
+ * asked about it. True where the profile's `ocsp` is soft or hard, the chain is good, no staple came (nor was
+ * promised), and an http responder is named: `url` (printable, no user, "http://...") is where to POST `request`
+ * (application/ocsp-request: one SHA-1 CertID, no nonce, RFC 5019), whose room of 1 KB is ample. The URL is the
+ * certificate's word: whoever fetches has to mind where it leads. Until the answer comes the facts say "OCSP: not
+ * answered", which `hard` takes for bad, and no session of this connection is kept. Never true on a
+ * resumed session: what was answered is remembered with it. */
+MUST_CHECK bool tls_conn_ocsp_wanted(struct tls_conn *c, char *url, size_t size, struct buf *request);
+
+/* What the responder said to that; empty: nothing could be had. Checked as a staple is (signature of the issuer or
+ * one that it has named, dates, certificate), and from now on part of the facts. Once for each time that
+ * it was wanted. */
+void tls_conn_ocsp_answer(struct tls_conn *c, struct span response);
 
 /* After the handshake: the peer's leaf as DER into `der`, on a resumed session too (that of the first
  * handshake). False where there is none, or no room. */

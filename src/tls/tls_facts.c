@@ -1,14 +1,9 @@
 #include "base/must.h"
+#include "base/text.h"
 #include "tls/tls_inside.h"
 
 #include <openssl/err.h>
-#include <stdio.h>
 #include <string.h>
-
-static void put_text(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%s", text != NULL ? text : "");
-}
 
 static void read_cipher(SSL *ssl, struct tls_facts *facts)
 {
@@ -16,7 +11,7 @@ static void read_cipher(SSL *ssl, struct tls_facts *facts)
 
 	if (cipher == NULL)
 		return;
-	put_text(facts->cipher, sizeof(facts->cipher), SSL_CIPHER_standard_name(cipher));
+	text_copy(facts->cipher, sizeof(facts->cipher), SSL_CIPHER_standard_name(cipher));
 	/* The effective strength: 112 for 3DES (SPEC GC-5). */
 	facts->bits = (unsigned)SSL_CIPHER_get_bits(cipher, NULL);
 }
@@ -28,7 +23,7 @@ static void read_group(SSL *ssl, struct tls_facts *facts)
 
 	if (id == 0)
 		return;
-	put_text(facts->group, sizeof(facts->group), SSL_group_to_name(ssl, id));
+	text_copy(facts->group, sizeof(facts->group), SSL_group_to_name(ssl, id));
 	if (facts->group[0] == 'x')
 		facts->group[0] = 'X';
 }
@@ -38,13 +33,13 @@ static void read_cert(SSL *ssl, struct tls_facts *facts)
 	X509 *leaf = SSL_get1_peer_certificate(ssl);
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
+	struct text hex;
 
 	if (leaf == NULL)
 		return;
 	must(X509_digest(leaf, EVP_sha256(), hash, &len) == 1);
-	must(2 * len < sizeof(facts->cert));
-	for (unsigned i = 0; i < len; i++)
-		snprintf(facts->cert + (size_t)2 * i, 3, "%02x", hash[i]);
+	text_begin(&hex, facts->cert, sizeof(facts->cert));
+	text_hex(&hex, hash, len);
 	if (!tls_cert_dns_name(leaf, facts->cert_name, sizeof(facts->cert_name)))
 		X509_NAME_oneline(X509_get_subject_name(leaf), facts->cert_name,
 				  sizeof(facts->cert_name));
@@ -60,13 +55,14 @@ void tls_facts_read(const struct tls_conn *c, struct tls_facts *facts)
 	facts->on = true;
 	facts->absent = TLS_ABSENT_NOT;
 	facts->resumed = SSL_session_reused(ssl) == 1;
-	put_text(facts->version, sizeof(facts->version), SSL_get_version(ssl));
+	text_copy(facts->version, sizeof(facts->version), SSL_get_version(ssl));
 	read_cipher(ssl, facts);
 	read_group(ssl, facts);
 	read_cert(ssl, facts);
 	if (c->server || !tls_verify_is_address(c->host))
-		put_text(facts->sni, sizeof(facts->sni), c->host);
+		text_copy(facts->sni, sizeof(facts->sni), c->host);
 	if (!c->server)
 		tls_verify_facts(c, facts);
-	ERR_clear_error();
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
 }

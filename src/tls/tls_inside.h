@@ -103,7 +103,7 @@ struct tls_client {
 	SSL_CTX *ctx;
 	char **names;
 	size_t name_count;
-	bool any_name;
+	bool any_name, any_unnamed;
 	int64_t now; /* 0: the wall clock; else it stands still here (tests) */
 	enum tls_ocsp ocsp;
 	STACK_OF(X509_CRL) *crls; /* NULL: none are looked at */
@@ -121,18 +121,67 @@ void tls_facts_read(const struct tls_conn *c, struct tls_facts *facts);
 void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts);
 bool tls_verify_is_address(const char *host);
 
-/* tls_client: keeps the session of a connection in its context's cache, where it has a key. */
+/* tls_client: keeps the session of a connection in its context's cache, where it has a key, and where a
+ * connection that resumes it may believe what is remembered with it. */
 void tls_client_keep(struct tls_conn *c, SSL_SESSION *session);
 
-/* tls_revoked: OCSP staples and CRLs (RFC 6960, 7633, 5280). The staple comes with a full handshake
- * only, so what was found is remembered with the session, which lives for an hour at most. */
+/* tls_found: what only a full handshake can find of an upstream's leaf (struct tls_found), remembered with
+ * the session, which lives for an hour at most. */
+
+/* Once the chain was checked, or the session taken up; only the first call does anything. */
+void tls_found_look(struct tls_conn *c);
+void tls_found_remember(const struct tls_conn *c, SSL_SESSION *session);
+
+/* tls_expect: what one connection expects beyond its context. */
+
+#define TLS_EXPECT_HEX 64
+/* SHA-256 of all of it, in hex. */
+void tls_expect_hash(const struct tls_expect *e, char hex[TLS_EXPECT_HEX + 1]);
+/* Before the handshake. */
+void tls_expect_take(struct tls_conn *c, const struct tls_expect *e);
+void tls_expect_free(struct tls_conn *c);
+
+/* tls_dane: TLSA records (RFC 7671, 7672), matched by OpenSSL. */
+
+/* Which kind of record the leaf, or its chain, has met. */
+enum tls_dane_met {
+	TLS_DANE_NONE,
+	TLS_DANE_EE,
+	TLS_DANE_TA,
+};
+
+void tls_dane_start(SSL_CTX *ctx);
+/* Before the handshake: from now on the records count, where one of them is usable (c->dane). */
+void tls_dane_expect(struct tls_conn *c, const struct tls_tlsa *tlsa, size_t count);
+void tls_dane_look(struct tls_conn *c);
+
+/* tls_ocsp: what an OCSP answer says (RFC 6960), stapled or asked for. */
+
+enum tls_ocsp_found {
+	TLS_OCSP_NOT_LOOKED, /* not wanted, or the chain is bad as it is */
+	TLS_OCSP_GOOD,
+	TLS_OCSP_NO_RESPONDER,
+	TLS_OCSP_NONE,       /* no answer */
+	TLS_OCSP_INVALID,
+	TLS_OCSP_UNKNOWN,
+	TLS_OCSP_REVOKED,
+	TLS_OCSP_PROMISED,   /* a staple, and not there, or not valid */
+};
+
+/* Of the leaf of a connection whose chain was found good in this handshake (not in one before it). */
+enum tls_ocsp_found tls_ocsp_read(SSL *ssl, struct span answer);
+bool tls_ocsp_is_named(X509 *leaf);
+/* Whom to ask, and what; as tls_conn_ocsp_wanted. */
+MUST_CHECK bool tls_ocsp_request(SSL *ssl, char *url, size_t size, struct buf *request);
+
+/* tls_revoked: OCSP staples and CRLs (RFC 6960, 7633, 5280). */
 
 /* Makes the context ask and look, as `conf` wants it. False with `why` where a CRL can't be read. */
 MUST_CHECK bool tls_revoked_start(struct tls_client *c, const struct tls_client_conf *conf,
 				  struct why *why);
-/* Once the chain was checked, or the session taken up; only the first call does anything. */
 void tls_revoked_look(struct tls_conn *c);
-void tls_revoked_remember(const struct tls_conn *c, SSL_SESSION *session);
+/* False where the next connection had better ask again: there is no answer that is to be had. */
+bool tls_revoked_is_settled(const struct tls_conn *c);
 /* Fills `revocation` of the facts. Why the certificate must not be believed; NULL: no reason. */
 const char *tls_revoked_facts(const struct tls_conn *c, struct tls_facts *facts);
 

@@ -37,13 +37,27 @@ static bool absent_met(const struct tls_need *need, enum tls_absent absent, stru
 	return fail(why, "TLS is required but is not on");
 }
 
+/* That a root of the system vouches for the certificate is no answer to records that are not met. */
+static bool dane_met(const struct tls_facts *facts, struct why *why)
+{
+	if (facts->dane && facts->verified == TLS_VERIFIED_OK)
+		return true;
+	why_set(why, FAULT_POLICY, "certificate not verified by DANE: %s",
+		facts->dane ? facts->verify_text : "no usable TLSA record");
+	return false;
+}
+
 bool need_met(const struct tls_need *need, const struct tls_facts *facts, struct why *why)
 {
 	if (!facts->on)
 		return absent_met(need, facts->absent, why);
 	if (facts->bits < need->min_bits)
 		return fail_weak(why, facts->bits, need->min_bits);
-	if (need->level < NEED_VERIFY || facts->verified == TLS_VERIFIED_OK)
+	if (need->level < NEED_VERIFY)
+		return true;
+	if (need->level == NEED_DANE)
+		return dane_met(facts, why);
+	if (facts->verified == TLS_VERIFIED_OK)
 		return true;
 	why_set(why, FAULT_POLICY, "certificate not verified: %s",
 		facts->verify_text[0] != '\0' ? facts->verify_text : "nobody looked at it");
@@ -57,6 +71,7 @@ const char *need_level_name(enum need_level level)
 		[NEED_MAY] = "may",
 		[NEED_ENCRYPT] = "encrypt",
 		[NEED_VERIFY] = "verify",
+		[NEED_DANE] = "dane",
 	};
 
 	return names[level];

@@ -12,6 +12,14 @@ enum need_level {
 	NEED_MAY,     /* TLS where it can be had, clear otherwise */
 	NEED_ENCRYPT, /* TLS or nothing; no identity asked */
 	NEED_VERIFY,  /* TLS with a chain to a trusted root and a name that matches */
+	NEED_DANE,    /* TLS with a certificate that the host's TLSA records are met by (RFC 7672) */
+};
+
+/* One TLSA record (RFC 6698 section 2.1), as DNSSEC vouched for it. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching;
+	uint16_t len;
+	unsigned char *data;
 };
 
 struct tls_need {
@@ -23,6 +31,13 @@ enum tls_verified {
 	TLS_VERIFIED_NOT, /* nobody looked */
 	TLS_VERIFIED_OK,
 	TLS_VERIFIED_BAD, /* looked, and found wanting: `verify_text` says why */
+};
+
+/* What was found wanting. */
+enum tls_bad {
+	TLS_BAD_OTHER, /* the chain, its purpose, a revocation */
+	TLS_BAD_NAME,
+	TLS_BAD_EXPIRED,
 };
 
 /* Why there is no TLS on a leg. */
@@ -47,6 +62,8 @@ struct tls_facts {
 	char cert_name[128];   /* its first DNS name, or its subject */
 	int64_t cert_until;    /* notAfter, seconds since 1970; 0: none */
 	enum tls_verified verified;
+	enum tls_bad bad;      /* with TLS_VERIFIED_BAD */
+	bool dane;             /* `verified` is what the TLSA records said */
 	char verify_text[128]; /* "verified for mx.example.net", "certificate has expired" */
 	char revocation[64];   /* "OCSP: good", "no OCSP responder named"; empty: not looked for */
 };
@@ -55,7 +72,8 @@ struct tls_facts {
  * words that differ by cause (SPEC GC-2, GC-7, PP-6, PP-7):
  *   "encryption too weak <have> less than <need>"   strength, and no TLS where min_bits is set
  *   "TLS is required but was not offered" / "... STARTTLS was refused" / "TLS handshake failed"
- *   "certificate not verified: <verify_text>" */
+ *   "certificate not verified: <verify_text>"
+ *   "certificate not verified by DANE: <verify_text>" */
 MUST_CHECK bool need_met(const struct tls_need *need, const struct tls_facts *facts,
 			 struct why *why);
 

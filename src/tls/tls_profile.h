@@ -10,14 +10,14 @@
 enum tls_version { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
 
 /* How an upstream's certificate is asked about its revocation: by the answer that the upstream staples
- * to it (RFC 6066, 6960). A staple that says "revoked", and a certificate that promises a staple
- * (RFC 7633) and comes without a valid one, are bad at either level; one that names no responder and
- * brings no staple is fine at either. The responder itself is not asked: HTTP has no place in the
- * process that holds the sessions. */
+ * to it (RFC 6066, 6960), else by what the responder that it names says to whoever holds the connection
+ * (tls_conn_ocsp_wanted; HTTP has no place here). An answer that says "revoked", and a certificate that
+ * promises a staple (RFC 7633) and comes without a valid one, are bad at either level; one that names no
+ * responder and brings no staple is fine at either. */
 enum tls_ocsp {
-	TLS_OCSP_OFF,  /* no staple is asked for, nor looked at */
-	TLS_OCSP_SOFT, /* no valid staple: noted in the facts */
-	TLS_OCSP_HARD, /* no valid staple, where a responder is named or a staple came: bad */
+	TLS_OCSP_OFF,  /* no answer is asked for, nor looked at */
+	TLS_OCSP_SOFT, /* no valid answer: noted in the facts */
+	TLS_OCSP_HARD, /* no valid answer, where a responder is named or a staple came: bad */
 };
 
 struct tls_profile {

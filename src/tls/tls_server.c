@@ -166,8 +166,9 @@ static int on_cert(SSL *ssl, void *server)
 	const struct tls_server *s = server;
 	const struct tls_conn *conn = SSL_get_app_data(ssl);
 
-	if (conn->own_cert || !any_is_for(s, conn->host))
-		return 1; /* that, or the default ones stand in the connection */
+	/* That, or the default ones, stand in the connection. Where there is but one there is nothing to choose. */
+	if (conn->own_cert || s->cert_count == 1 || !any_is_for(s, conn->host))
+		return 1;
 	SSL_certs_clear(ssl);
 	for (size_t i = s->cert_count; i-- > 0;) {
 		const struct tls_cert *c = s->certs[i];

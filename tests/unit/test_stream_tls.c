@@ -48,7 +48,7 @@ static void start_tls(struct two *t)
 {
 	struct why why = { .fault = FAULT_NONE };
 
-	must(stream_start_tls(&t->a, tls_conn_connect(client, "mx.example.net", ""), &why));
+	must(stream_start_tls(&t->a, tls_conn_connect(client, "mx.example.net", NULL, ""), &why));
 	must(stream_start_tls(&t->b, tls_conn_accept(server), &why));
 }
 
@@ -67,11 +67,11 @@ static void two_in_memory(struct two *t, size_t window)
 	start_tls(t);
 }
 
-static void two_over_sockets(struct two *t)
+static void two_over_sockets(struct two *t, int type)
 {
 	int fds[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fds), 0);
 	memset(&t->pipe, 0, sizeof(t->pipe));
 	stream_init(&t->a);
 	stream_init(&t->b);
@@ -190,7 +190,7 @@ static void test_stream_tls_both_ways(void **state)
 		exchange(&t, rows[i].octets);
 		two_free(&t);
 	}
-	two_over_sockets(&t);
+	two_over_sockets(&t, SOCK_STREAM);
 	exchange(&t, MANY);
 	two_free(&t);
 }
@@ -215,7 +215,7 @@ static void test_NEW_12_starttls_at_every_cut(void **state)
 		}
 		stream_fill(&t.a, 1);
 		heard(&t.a, "220 go\r\n");
-		must(stream_start_tls(&t.a, tls_conn_connect(client, "mx.example.net", ""), &why));
+		must(stream_start_tls(&t.a, tls_conn_connect(client, "mx.example.net", NULL, ""), &why));
 		stream_flush(&t.a, 1);
 		assert_true(buf_used(&t.pipe.a_to_b) > 0); /* the hello is under way */
 		assert_false(stream_fill(&t.b, 1));
@@ -352,7 +352,7 @@ static void test_FAULTS_3_answer_after_close_notify(void **state)
 	(void)state;
 	for (int sockets = 0; sockets < 2; sockets++) {
 		if (sockets)
-			two_over_sockets(&t);
+			two_over_sockets(&t, SOCK_STREAM);
 		else
 			two_in_memory(&t, 5);
 		say(&t.a, ".\r\n");
@@ -455,7 +455,7 @@ static void test_stream_tls_octets_above_the_socket(void **state)
 	uint64_t sent = 0, got = 0;
 
 	(void)state;
-	two_over_sockets(&t);
+	two_over_sockets(&t, SOCK_STREAM);
 	settle(&t);
 	must(setsockopt(t.a.fd, SOL_SOCKET, SO_SNDBUF, &(int){ 4 * MANY }, sizeof(int)) == 0);
 	while (sent < 120000) {
@@ -523,6 +523,27 @@ static void test_FAULTS_12_fill_is_bounded(void **state)
 	two_free(&t);
 }
 
+/* A socket that keeps apart what was sent apart. */
+static void test_the_last_words_and_close_notify_are_one_send(void **state)
+{
+	char sent[1024];
+	struct two t;
+
+	(void)state;
+	two_over_sockets(&t, SOCK_SEQPACKET);
+	do {
+		hear(&t.a);
+		hear(&t.b);
+	} while (turn(&t));
+	assert_true(stream_is_secure(&t.a) && stream_is_secure(&t.b));
+	assert_true(buf_put(&t.b.out, SPAN("221 2.0.0 Bye\r\n")));
+	stream_finish(&t.b);
+	assert_true(stream_flush(&t.b, 1));
+	assert_true(recv(t.a.fd, sent, sizeof(sent), 0) > 0);
+	assert_int_equal(recv(t.a.fd, sent, sizeof(sent), 0), 0);
+	two_free(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_stream_tls_octets_above_the_socket),
 		cmocka_unit_test(test_FAULTS_12_never_reading_peer_under_tls),
 		cmocka_unit_test(test_FAULTS_12_fill_is_bounded),
+		cmocka_unit_test(test_the_last_words_and_close_notify_are_one_send),
 	};
 
 	return cmocka_run_group_tests(tests, make_tls, free_tls);

@@ -135,6 +135,36 @@ static void test_PP_7_completely_secure(void **state)
 	check(rows, ROWS(rows));
 }
 
+#define DANE(d, v, text) { .on = true, .bits = 256, .dane = (d), .verified = (v), .verify_text = text }
+
+static void test_NEW_3_dane(void **state)
+{
+	static const struct row rows[] = {
+		{ "met", { NEED_DANE, 0 }, DANE(true, TLS_VERIFIED_OK, "DANE-EE matched"), "" },
+		{ "not met", { NEED_DANE, 0 },
+		  DANE(true, TLS_VERIFIED_BAD, "no TLSA record matches the certificate"),
+		  "certificate not verified by DANE: no TLSA record matches the certificate" },
+		/* A root that knows the host is no answer to its records. */
+		{ "verified otherwise", { NEED_DANE, 0 }, DANE(false, TLS_VERIFIED_OK, "verified for mx"),
+		  "certificate not verified by DANE: no usable TLSA record" },
+		{ "nobody looked", { NEED_DANE, 0 }, DANE(false, TLS_VERIFIED_NOT, ""),
+		  "certificate not verified by DANE: no usable TLSA record" },
+		{ "no TLS", { NEED_DANE, 0 }, CLEAR(TLS_ABSENT_NOT_OFFERED),
+		  "TLS is required but was not offered" },
+		{ "refused", { NEED_DANE, 0 }, CLEAR(TLS_ABSENT_REFUSED),
+		  "TLS is required but STARTTLS was refused" },
+		{ "too weak", { NEED_DANE, 257 }, DANE(true, TLS_VERIFIED_OK, "DANE-EE matched"),
+		  "encryption too weak 256 less than 257" },
+		{ "more than verify", { NEED_VERIFY, 0 }, DANE(true, TLS_VERIFIED_OK, "DANE-EE matched"), "" },
+		{ "not met under verify", { NEED_VERIFY, 0 }, DANE(true, TLS_VERIFIED_BAD, "no"),
+		  "certificate not verified: no" },
+		{ "not met under encrypt", { NEED_ENCRYPT, 0 }, DANE(true, TLS_VERIFIED_BAD, "no"), "" },
+	};
+
+	(void)state;
+	check(rows, ROWS(rows));
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -142,6 +172,7 @@ static void test_names(void **state)
 	assert_string_equal(need_level_name(NEED_MAY), "may");
 	assert_string_equal(need_level_name(NEED_ENCRYPT), "encrypt");
 	assert_string_equal(need_level_name(NEED_VERIFY), "verify");
+	assert_string_equal(need_level_name(NEED_DANE), "dane");
 	assert_string_equal(tls_absent_name(TLS_ABSENT_NOT), "on");
 	assert_string_equal(tls_absent_name(TLS_ABSENT_UNWANTED), "unwanted");
 	assert_string_equal(tls_absent_name(TLS_ABSENT_NOT_OFFERED), "not-offered");
@@ -161,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_GC_7_a_failed_handshake_is_another_reason),
 		cmocka_unit_test(test_PP_6_only_TLS),
 		cmocka_unit_test(test_PP_7_completely_secure),
+		cmocka_unit_test(test_NEW_3_dane),
 		cmocka_unit_test(test_names),
 	};
 

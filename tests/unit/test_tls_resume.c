@@ -257,7 +257,7 @@ static void test_FIGURES_6_7_by_key(void **state)
 	struct tls_ticket_ring ring = { 0 };
 	struct tls_client *client = tls_pair_client(usual(), ca), *other;
 	struct tls_server *server;
-	char longest[400];
+	char longest[500];
 
 	(void)state;
 	tls_ticket_rotate(&ring);

@@ -60,9 +60,15 @@ struct tls_client *tls_pair_client(const struct tls_profile *profile, const stru
 void tls_pair_open(struct tls_pair *p, struct tls_server *server, struct tls_client *client,
 		   const char *host, const char *key)
 {
+	tls_pair_expect(p, server, client, host, NULL, key);
+}
+
+void tls_pair_expect(struct tls_pair *p, struct tls_server *server, struct tls_client *client,
+		     const char *host, const struct tls_expect *expect, const char *key)
+{
 	memset(p, 0, sizeof(*p));
 	p->server = tls_conn_accept(server);
-	p->client = tls_conn_connect(client, host, key);
+	p->client = tls_conn_connect(client, host, expect, key);
 }
 
 size_t tls_pair_carry(struct tls_conn *from, struct tls_conn *to, size_t most)

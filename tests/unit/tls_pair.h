@@ -26,6 +26,8 @@ struct tls_client *tls_pair_client(const struct tls_profile *profile, const stru
 
 void tls_pair_open(struct tls_pair *p, struct tls_server *server, struct tls_client *client,
 		   const char *host, const char *key);
+void tls_pair_expect(struct tls_pair *p, struct tls_server *server, struct tls_client *client,
+		     const char *host, const struct tls_expect *expect, const char *key);
 /* Moves encrypted octets both ways, at most `piece` at a time with a step of the receiver after each,
  * until both are ready, either is broken or nothing moves. True where both are ready. */
 bool tls_pair_shake(struct tls_pair *p, size_t piece);
