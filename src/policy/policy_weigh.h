@@ -1,0 +1,38 @@
+/* policy/policy_weigh.h
+ * Inside the decision: what was weighed, for policy_because.c to put into words. Nobody else's. */
+#ifndef POLICY_WEIGH_H
+#define POLICY_WEIGH_H
+
+#include "policy/policy_decide.h"
+
+/* Why a host may not be used. */
+enum policy_out {
+	POLICY_IN,
+	POLICY_OUT_ADDRESS,        /* it has no address */
+	POLICY_OUT_ADDRESS_FAILED, /* its addresses could not be looked up */
+	POLICY_OUT_TLSA_FAILED,
+	POLICY_OUT_TLSA_NONE,      /* the rule demands DANE, and it has no usable record */
+	POLICY_OUT_STS,            /* no pattern matches it */
+	POLICY_OUT_REQUIRETLS,     /* nobody vouches for its name */
+};
+
+struct policy_weighed {
+	const struct policy_question *q;
+	bool exempt;         /* the rule is an exemption */
+	bool relaxed;        /* "TLS-Required: No" counts */
+	bool dane, sts;      /* count: honoured, not set aside; `sts`: and there is a policy that still holds */
+	bool sts_stale;      /* there is one, and it does not hold any more */
+	bool enforce;        /* `sts`, and not only testing */
+	struct tls_need rule, shadow; /* what the rule demands, and what it would without `report` */
+	struct tls_need least;        /* what the service demands */
+	struct {
+		enum policy_out out;
+		const char *pattern; /* of MTA-STS, that matches it; NULL: none */
+		bool remembered;     /* its memory demands TLS, or would */
+	} hosts[EVIDENCE_HOSTS_MOST];
+};
+
+/* Fills d->because. All else has been decided. */
+void policy_weigh_because(const struct policy_weighed *w, struct policy_decision *d);
+
+#endif
