@@ -97,6 +97,11 @@ void loop_again(struct loop *l)
 	l->again = true;
 }
 
+void *loop_base(struct loop *l)
+{
+	return l->base;
+}
+
 msec loop_now(const struct loop *l)
 {
 	return l->timed ? l->now : clock_now();
@@ -140,6 +145,18 @@ struct loop_watch *loop_watch_read(struct loop *l, int fd,
 				   void (*on)(void *arg, unsigned what), void *arg)
 {
 	return watch(l, fd, EV_READ | EV_PERSIST, on, arg);
+}
+
+struct loop_watch *loop_watch_level(struct loop *l, int fd, unsigned what,
+				    void (*on)(void *arg, unsigned what), void *arg)
+{
+	short events = EV_PERSIST;
+
+	if (what & LOOP_READ)
+		events |= EV_READ;
+	if (what & LOOP_WRITE)
+		events |= EV_WRITE;
+	return watch(l, fd, events, on, arg);
 }
 
 void loop_unwatch(struct loop_watch *w)

@@ -36,6 +36,9 @@ struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 /* Level-triggered, read alone: for listening sockets and channels. */
 struct loop_watch *loop_watch_read(struct loop *l, int fd,
 				   void (*on)(void *arg, unsigned what), void *arg);
+/* Level-triggered, for LOOP_READ, LOOP_WRITE or both: for libraries that say themselves what they wait for. */
+struct loop_watch *loop_watch_level(struct loop *l, int fd, unsigned what,
+				    void (*on)(void *arg, unsigned what), void *arg);
 /* Must be called before the descriptor is closed. Whoever runs in a batch may take away any
  * watch, its own included: an event of it that was still to be told is told no more. So with
  * timers and signals. */
@@ -45,6 +48,9 @@ struct loop_timer *loop_timer_new(struct loop *l, void (*on)(void *arg), void *a
 /* Rings once, never before loop_now is at least `at`. MSEC_NEVER: not set. */
 void loop_timer_set(struct loop_timer *t, msec at);
 void loop_timer_free(struct loop_timer *t);
+
+/* The event base itself, for a library that can be given one (libunbound); nobody else needs it. */
+void *loop_base(struct loop *l);
 
 /* One loop of a process may have signals. */
 struct loop_signal *loop_signal_new(struct loop *l, int signo, void (*on)(void *arg), void *arg);

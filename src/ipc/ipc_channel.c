@@ -52,6 +52,8 @@ static void attach(struct msghdr *h, union control *control, const int *fds, siz
 
 static size_t fds_of(const struct ipc_message *m)
 {
+	if (m->kind == IPC_LINE)
+		return 1;
 	return m->kind == IPC_SOCKETS ? m->sockets.count : 0;
 }
 

@@ -2,7 +2,7 @@
  * A pair of sockets between the master and one child (SOCK_SEQPACKET: a message comes whole or
  * not at all). Nothing is queued on our side: where the socket takes no more, the other
  * one has stopped reading, and the caller decides what that means. The descriptors that a child
- * begins with are handed over by inheritance; later ones come with a SOCKETS message. The channel's own
+ * begins with are handed over by inheritance; later ones come with a SOCKETS or a LINE message. The channel's own
  * are the caller's. */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -24,7 +24,7 @@ MUST_CHECK bool ipc_channel_send(int fd, const struct ipc_message *m, struct why
 
 MUST_CHECK enum ipc_got ipc_channel_receive(int fd, struct ipc_message *m, struct why *why);
 
-/* The same with descriptors: as many as a SOCKETS message says, none with any other. send_fds does not take
+/* The same with descriptors: as many as a SOCKETS message says, one with a LINE message, none with any other. send_fds does not take
  * them. receive_fds gives them close-on-exec, the caller's from then on: fewer than the message says where this
  * process has no more to spare. Where the number is another one, or the caller of the plain receive
  * is sent any, they are closed and the message is BAD. */

@@ -250,6 +250,9 @@ size_t ipc_message_encode(const struct ipc_message *m, char out[IPC_MESSAGE_MOST
 	case IPC_SOCKETS:
 		put_sockets(&w, &m->sockets, 0);
 		break;
+	case IPC_LINE:
+		put(&w, m->line.edge, 4);
+		break;
 	}
 	return w.len;
 }
@@ -280,6 +283,9 @@ bool ipc_message_decode(struct span bytes, struct ipc_message *m, struct why *wh
 		break;
 	case IPC_SOCKETS:
 		take_sockets(&r, &m->sockets, 0);
+		break;
+	case IPC_LINE:
+		m->line.edge = (uint32_t)take(&r, 4);
 		break;
 	default:
 		r.bad = true;

@@ -23,6 +23,7 @@ enum ipc_kind {
 	IPC_ADDRS,     /* resolver -> master -> edge */
 	IPC_WANT,      /* edge -> master: sockets that only the master can make */
 	IPC_SOCKETS,   /* master -> edge: the answer, with as many descriptors as it says */
+	IPC_LINE,      /* master -> edge and route, with one descriptor: its end of a line between the two (ipc/ipc_line.h) */
 };
 
 struct ipc_listen {
@@ -72,6 +73,12 @@ struct ipc_sockets {
 	bool any_source; /* may be bound to anybody's address (IP_TRANSPARENT) */
 };
 
+/* A new line takes the place of the one that this edge had before. A process that has no descriptor
+ * to spare gets the message without one, and has no line then. */
+struct ipc_end {
+	uint32_t edge; /* index, of the generation that both are of */
+};
+
 struct ipc_message {
 	enum ipc_kind kind;
 	union {
@@ -80,6 +87,7 @@ struct ipc_message {
 		struct ipc_ask ask;
 		struct ipc_addrs addrs;
 		struct ipc_sockets want, sockets;
+		struct ipc_end line;
 	};
 };
 

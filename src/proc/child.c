@@ -78,10 +78,17 @@ static void log_report(const struct conf_report *report)
 	struct log_line l;
 
 	while (rest.len > 0) {
-		log_begin(&l, "edge-conf");
+		log_begin(&l, "child-conf");
 		log_span(&l, "text", span_cut(&rest, '\n'));
 		log_end(&l);
 	}
+}
+
+/* The master has checked these very bytes, and warned its operator. */
+static void refuse(const struct conf_report *report, struct why *why)
+{
+	log_report(report);
+	why_set(why, FAULT_SELF, "what the master found good is not: %u errors", report->errors);
 }
 
 static struct plan *read_plan(struct conf_source *source, const char *path, struct shared *shared,
@@ -96,11 +103,8 @@ static struct plan *read_plan(struct conf_source *source, const char *path, stru
 	if (conf != NULL)
 		plan = plan_build(conf, source, shared_tickets(shared), from->checked_at,
 				  from->generation, &report);
-	if (plan == NULL) {
-		/* The master has checked these very bytes, and warned its operator. */
-		log_report(&report);
-		why_set(why, FAULT_SELF, "what the master found good is not: %u errors", report.errors);
-	}
+	if (plan == NULL)
+		refuse(&report, why);
 	conf_report_free(&report);
 	return plan;
 }
@@ -170,4 +174,50 @@ bool child_enter_resolve(int *channel_fd, struct why *why)
 	begin("sallyport-dns");
 	*channel_fd = CHILD_FD_CHANNEL;
 	return wait_start(&m, why) && drop_user(m.start.uid, m.start.gid, why) && sandbox_resolve(why);
+}
+
+static struct plan *read_rules(struct conf_source *source, const char *path, const struct ipc_start *from,
+			       struct why *why)
+{
+	struct conf_report report;
+	struct plan *plan = NULL;
+	struct conf *conf;
+
+	conf_report_init(&report, path);
+	conf = conf_load(source, path, &report);
+	if (conf != NULL)
+		plan = plan_build_rules(conf, source, from->checked_at, from->generation, &report);
+	if (plan == NULL)
+		refuse(&report, why);
+	conf_report_free(&report);
+	return plan;
+}
+
+bool child_enter_route(const char *path, struct route_start *start, struct why *why)
+{
+	struct conf_source *source;
+	struct ipc_message m;
+
+	begin("sallyport-route");
+	if (!wait_start(&m, why))
+		return false;
+	source = conf_source_sealed(CHILD_FD_CONF, why);
+	if (source == NULL)
+		return false;
+	start->plan = read_rules(source, path, &m.start, why);
+	conf_source_free(source);
+	close(CHILD_FD_CONF);
+	if (start->plan == NULL)
+		return false;
+	start->uid = m.start.uid;
+	start->gid = m.start.gid;
+	start->channel_fd = CHILD_FD_CHANNEL;
+	start->map_fd = m.start.listen_count > 0 ? (int)m.start.listens[0].fd : -1;
+	log_set_format(start->plan->conf->log.format);
+	return true;
+}
+
+bool child_become(const struct route_start *start, struct why *why)
+{
+	return drop_user(start->uid, start->gid, why);
 }

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "ipc/ipc_channel.h"
+#include "ipc/ipc_line.h"
 #include "proc/sockets.h"
 #include "proc/spawn.h"
 
@@ -15,9 +16,14 @@
 /* Of one child, before the others have their turn. */
 #define MESSAGES_A_TURN 64
 
-bool kid_is_edge(const struct kid *k)
+enum post kid_post(const struct kid *k)
 {
-	return k->post < k->gen->edges;
+	return generation_post(k->gen, k->post);
+}
+
+static bool is_edge(const struct kid *k)
+{
+	return kid_post(k) == POST_EDGE;
 }
 
 static struct kid *free_place(struct crew *c)
@@ -65,7 +71,7 @@ static void tell_addrs(struct kid *k, const struct ipc_addrs *addrs)
 static void spread(struct crew *c, const struct generation *g, const struct ipc_addrs *addrs)
 {
 	for (size_t i = 0; i < CREW_MOST; i++) {
-		if (c->kids[i].pid != 0 && c->kids[i].gen == g && kid_is_edge(&c->kids[i]))
+		if (c->kids[i].pid != 0 && c->kids[i].gen == g && is_edge(&c->kids[i]))
 			tell_addrs(&c->kids[i], addrs);
 	}
 }
@@ -101,9 +107,9 @@ static bool take_message(struct kid *k, const struct ipc_message *m)
 		k->ready = true;
 		return true;
 	}
-	if (m->kind == IPC_WANT && kid_is_edge(k))
+	if (m->kind == IPC_WANT && is_edge(k))
 		return give_sockets(k, &m->want);
-	if (m->kind != IPC_ADDRS || kid_is_edge(k))
+	if (m->kind != IPC_ADDRS || kid_post(k) != POST_RESOLVER)
 		return false;
 	known = generation_learn(k->gen, &m->addrs);
 	if (known == NULL)
@@ -164,16 +170,83 @@ static void brief_resolver(struct kid *k)
 	}
 }
 
+static void give_end(struct kid *k, int end, unsigned edge)
+{
+	struct ipc_message m = { .kind = IPC_LINE, .line = { .edge = edge } };
+	struct why why;
+
+	if (k->channel < 0 || ipc_channel_send_fds(k->channel, &m, &end, 1, &why))
+		return;
+	log_event("channel-lost", "pid %d: %s", (int)k->pid, why.text);
+	hang_up(k);
+}
+
+/* An edge that has no line defers what it would have to ask for, and goes on. */
+static void connect_line(struct kid *edge, struct kid *route)
+{
+	struct why why;
+	int ends[2];
+
+	if (!ipc_line_pair(ends, &why)) {
+		log_event("no-line", "edge %u: %s", edge->post, why.text);
+		return;
+	}
+	give_end(edge, ends[0], edge->post);
+	give_end(route, ends[1], edge->post);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Between a process that has just been started and those of its generation that were there before. */
+static void connect_lines(struct kid *k)
+{
+	for (size_t i = 0; i < CREW_MOST; i++) {
+		struct kid *other = &k->crew->kids[i];
+
+		if (other->pid == 0 || other == k || other->gen != k->gen)
+			continue;
+		if (is_edge(k) && kid_post(other) == POST_ROUTE)
+			connect_line(k, other);
+		else if (kid_post(k) == POST_ROUTE && is_edge(other))
+			connect_line(other, k);
+	}
+}
+
 /* `m` is the START message with the sockets by the places they have in the child. */
 static void brief(struct kid *k, const struct ipc_message *m)
 {
 	tell(k, m);
-	if (!kid_is_edge(k)) {
+	if (kid_post(k) == POST_RESOLVER) {
 		brief_resolver(k);
 		return;
 	}
-	for (size_t i = 0; i < k->gen->known_count; i++)
+	connect_lines(k);
+	for (size_t i = 0; is_edge(k) && i < k->gen->known_count; i++)
 		tell_addrs(k, &k->gen->known[i]);
+}
+
+static size_t pack_route(const struct kid *k, struct ipc_start *s, int *fds, size_t count)
+{
+	fds[count++] = k->gen->route_fd;
+	if (k->gen->map_fd < 0)
+		return count;
+	s->listen_count = 1;
+	s->listens[0].fd = (uint32_t)(SPAWN_FD_FIRST + count);
+	fds[count++] = k->gen->map_fd;
+	return count;
+}
+
+static size_t pack_edge(const struct kid *k, struct ipc_start *s, int *fds, size_t count)
+{
+	fds[count++] = k->gen->conf_fd;
+	fds[count++] = k->crew->shared_fd;
+	s->listen_count = (uint32_t)listeners_share(k->crew->listeners, k->gen->plan, k->gen->edges,
+						    k->post, s->listens);
+	for (uint32_t i = 0; i < s->listen_count; i++) {
+		fds[count] = (int)s->listens[i].fd;
+		s->listens[i].fd = (uint32_t)(SPAWN_FD_FIRST + count++);
+	}
+	return count;
 }
 
 /* The descriptors that the child inherits, in their order, and the START message that tells of them. */
@@ -191,17 +264,24 @@ static size_t pack(struct kid *k, int channel, struct ipc_message *m, int *fds)
 	s->gid = k->gen->gid;
 	s->checked_at = k->gen->checked_at;
 	fds[count++] = channel;
-	if (!kid_is_edge(k))
-		return count;
-	fds[count++] = k->gen->conf_fd;
-	fds[count++] = k->crew->shared_fd;
-	s->listen_count = (uint32_t)listeners_share(k->crew->listeners, k->gen->plan, k->gen->edges,
-						    k->post, s->listens);
-	for (uint32_t i = 0; i < s->listen_count; i++) {
-		fds[count] = (int)s->listens[i].fd;
-		s->listens[i].fd = (uint32_t)(SPAWN_FD_FIRST + count++);
+	switch (kid_post(k)) {
+	case POST_EDGE:
+		return pack_edge(k, s, fds, count);
+	case POST_ROUTE:
+		return pack_route(k, s, fds, count);
+	case POST_RESOLVER:
+		break;
 	}
 	return count;
+}
+
+static const char *role_of(const struct kid *k)
+{
+	static const char *const roles[] = {
+		[POST_EDGE] = "edge", [POST_RESOLVER] = "resolve", [POST_ROUTE] = "route",
+	};
+
+	return roles[kid_post(k)];
 }
 
 static bool launch(struct kid *k, struct why *why)
@@ -213,7 +293,7 @@ static bool launch(struct kid *k, struct why *why)
 	if (!ipc_channel_pair(ends, why))
 		return false;
 	count = pack(k, ends[1], &m, fds);
-	k->pid = spawn_role(kid_is_edge(k) ? "edge" : "resolve", k->crew->path, fds, count, why);
+	k->pid = spawn_role(role_of(k), k->crew->path, fds, count, why);
 	close(ends[1]);
 	if (k->pid < 0) {
 		close(ends[0]);
@@ -234,7 +314,7 @@ bool crew_start(struct crew *c, struct generation *g, unsigned post, struct why 
 		return false;
 	}
 	*k = (struct kid){ .crew = c, .gen = g, .post = post, .slot = -1, .channel = -1 };
-	if (kid_is_edge(k)) {
+	if (is_edge(k)) {
 		k->slot = shared_slot_take(c->shared);
 		if (k->slot < 0) {
 			why_set(why, FAULT_SYSTEM, "no slot of shared memory is free");
@@ -263,7 +343,7 @@ void crew_drain(struct crew *c, const struct generation *g, bool stop)
 		if (k->pid == 0 || (g != NULL && k->gen != g))
 			continue;
 		k->draining = true;
-		if (kid_is_edge(k) && k->ready)
+		if ((is_edge(k) && k->ready) || kid_post(k) == POST_ROUTE)
 			tell(k, &m);
 		else
 			kill(k->pid, SIGKILL);
@@ -298,16 +378,16 @@ msec crew_kill_late(struct crew *c, msec now)
 	return next;
 }
 
-unsigned crew_ready_edges(const struct crew *c, const struct generation *g)
+bool crew_is_ready(const struct crew *c, const struct generation *g)
 {
 	unsigned ready = 0;
 
 	for (size_t i = 0; i < CREW_MOST; i++) {
 		const struct kid *k = &c->kids[i];
 
-		ready += k->pid != 0 && k->gen == g && kid_is_edge(k) && k->ready;
+		ready += k->pid != 0 && k->gen == g && kid_post(k) != POST_RESOLVER && k->ready;
 	}
-	return ready;
+	return ready == g->edges + (g->route_fd >= 0);
 }
 
 static struct kid *kid_by_pid(struct crew *c, pid_t pid)

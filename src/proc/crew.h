@@ -20,7 +20,7 @@ struct kid {
 	struct crew *crew;
 	pid_t pid;              /* 0: the place is free */
 	struct generation *gen; /* counted in gen->kids */
-	unsigned post;          /* the edge's index; gen->edges: the resolver */
+	unsigned post;          /* of the generation's; an edge's is its index */
 	int slot;               /* -1: none */
 	int channel;            /* -1: closed */
 	struct loop_watch *watch;
@@ -47,20 +47,21 @@ struct crew_end {
 	int status;             /* as waitpid tells it */
 };
 
-bool kid_is_edge(const struct kid *k);
+enum post kid_post(const struct kid *k);
 
 /* Starts the process of that post. False with `why`. */
 MUST_CHECK bool crew_start(struct crew *c, struct generation *g, unsigned post, struct why *why);
 
-/* All of `g` (NULL: of all generations): edges are told to drain; those that are not ready yet,
- * and resolvers, hold nothing that could be lost and are killed. */
+/* All of `g` (NULL: of all generations): edges are told to drain, and so is `route`, which the last of them ends;
+ * edges that are not ready yet, and resolvers, hold nothing that could be lost and are killed. */
 void crew_drain(struct crew *c, const struct generation *g, bool stop);
 void crew_kill(struct crew *c);
 
 /* Kills those that should have been ready; when the next of them is due, MSEC_NEVER: none. */
 msec crew_kill_late(struct crew *c, msec now);
 
-unsigned crew_ready_edges(const struct crew *c, const struct generation *g);
+/* Whether all its edges, and `route` where it has one, are ready. */
+bool crew_is_ready(const struct crew *c, const struct generation *g);
 
 /* The next process that has ended, its place and slot already cleared. */
 bool crew_reap(struct crew *c, struct crew_end *end);

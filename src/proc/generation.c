@@ -1,10 +1,12 @@
 #include "proc/generation.h"
 
 #include "base/must.h"
+#include "proc/map_socket.h"
 #include "proc/resolve.h"
 #include "proc/shared.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -90,6 +92,29 @@ static void check_bounds(const struct generation *g, struct conf_report *report)
 			   RESOLVE_NAMES_MOST);
 }
 
+/* The configuration itself and the lists of partners: all that `route` reads of it. */
+static int seal_for_route(const struct conf_source *source, const struct conf *conf, struct why *why)
+{
+	const char **paths = mem_new((conf->list_count + 1) * sizeof(*paths));
+	int fd;
+
+	for (size_t i = 0; i < conf->list_count; i++)
+		paths[i] = conf->lists[i].file;
+	paths[conf->list_count] = conf->path;
+	fd = conf_source_seal_only(source, paths, conf->list_count + 1, why);
+	free(paths);
+	return fd;
+}
+
+static bool seal(struct generation *g, const struct conf_source *source, struct why *why)
+{
+	g->conf_fd = conf_source_seal(source, why);
+	if (g->conf_fd < 0 || !conf_needs_route(g->plan->conf))
+		return g->conf_fd >= 0;
+	g->route_fd = seal_for_route(source, g->plan->conf, why);
+	return g->route_fd >= 0;
+}
+
 static void fill(struct generation *g, struct conf *conf, struct conf_source *source,
 		 struct conf_report *report)
 {
@@ -104,13 +129,12 @@ static void fill(struct generation *g, struct conf *conf, struct conf_source *so
 	check_bounds(g, report);
 	if (report->errors > 0)
 		return;
-	g->conf_fd = conf_source_seal(source, &why);
-	if (g->conf_fd < 0) {
+	if (!seal(g, source, &why)) {
 		conf_error(report, nowhere, "%s", why.text);
 		return;
 	}
 	g->edges = edges_of(g->plan->conf);
-	g->due = mem_new((g->edges + 1) * sizeof(*g->due));
+	g->due = mem_new(generation_posts(g) * sizeof(*g->due));
 }
 
 struct generation *generation_load(const char *path, uint32_t number, struct conf_report *report)
@@ -121,7 +145,7 @@ struct generation *generation_load(const char *path, uint32_t number, struct con
 	struct conf *conf = conf_load_partly(source, path, report);
 
 	g->number = number;
-	g->conf_fd = -1;
+	g->conf_fd = g->route_fd = g->map_fd = -1;
 	g->checked_at = time(NULL);
 	if (conf != NULL)
 		fill(g, conf, source, report);
@@ -143,6 +167,9 @@ void generation_free(struct generation *g)
 		plan_release(g->plan);
 	if (g->conf_fd >= 0)
 		close(g->conf_fd);
+	if (g->route_fd >= 0)
+		close(g->route_fd);
+	generation_close_map(g);
 	free(g->known);
 	free(g->due);
 	free(g);
@@ -150,7 +177,38 @@ void generation_free(struct generation *g)
 
 unsigned generation_posts(const struct generation *g)
 {
-	return g->edges + (g->known_count > 0);
+	return g->edges + (g->known_count > 0) + (g->route_fd >= 0);
+}
+
+enum post generation_post(const struct generation *g, unsigned post)
+{
+	if (post < g->edges)
+		return POST_EDGE;
+	return g->known_count > 0 && post == g->edges ? POST_RESOLVER : POST_ROUTE;
+}
+
+bool generation_open_map(struct generation *g, const struct generation *old, struct why *why)
+{
+	const char *at = g->plan->conf->route.socketmap;
+	const char *old_at = old != NULL && old->map_fd >= 0 ? old->plan->conf->route.socketmap : NULL;
+
+	if (at == NULL)
+		return true;
+	if (old_at == NULL || strcmp(at, old_at) != 0) {
+		g->map_fd = map_socket_open(at, why);
+		return g->map_fd >= 0;
+	}
+	g->map_fd = fcntl(old->map_fd, F_DUPFD_CLOEXEC, 0);
+	if (g->map_fd < 0)
+		why_set(why, FAULT_SYSTEM, "socketmap on %s: %s", at, strerror(errno));
+	return g->map_fd >= 0;
+}
+
+void generation_close_map(struct generation *g)
+{
+	if (g->map_fd >= 0)
+		close(g->map_fd);
+	g->map_fd = -1;
 }
 
 const struct plan_host *generation_host(const struct generation *g, const struct ipc_addrs *known)

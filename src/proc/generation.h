@@ -13,14 +13,15 @@ struct generation {
 	uint32_t number;
 	struct plan *plan;
 	int conf_fd;        /* sealed */
+	int route_fd;       /* the same without keys and certificates, for `route`; -1: that is not needed */
+	int map_fd;         /* where the socketmap is listened on; -1: nowhere */
 	int64_t checked_at; /* wall clock */
 	uint32_t uid, gid;  /* that children become; IPC_SAME_USER: no change */
 	unsigned edges;
 	/* The hosts that are names, with what the resolver said last; count 0: nothing yet. */
 	struct ipc_addrs *known;
 	size_t known_count;
-	/* When to start each process: one for each edge, then one for the resolver where there are names.
-	 * MSEC_NEVER: it runs. */
+	/* When to start the process of each post. MSEC_NEVER: it runs. */
 	msec *due;
 	unsigned kids;      /* its processes alive */
 };
@@ -30,7 +31,16 @@ MUST_CHECK struct generation *generation_load(const char *path, uint32_t number,
 					      struct conf_report *report);
 void generation_free(struct generation *g);
 
-unsigned generation_posts(const struct generation *g); /* how many processes it should have */
+/* The processes that it should have: first the edges, then the resolver where there are names, then `route` where
+ * that is needed. */
+enum post { POST_EDGE, POST_RESOLVER, POST_ROUTE };
+unsigned generation_posts(const struct generation *g); /* how many */
+enum post generation_post(const struct generation *g, unsigned post);
+
+/* The socket of the socketmap: that of `old` (NULL: there is none), where the address is the same, else a new one. False with `why`. */
+MUST_CHECK bool generation_open_map(struct generation *g, const struct generation *old, struct why *why);
+/* Closes our copy of it, so that nobody connects where nobody listens any more. */
+void generation_close_map(struct generation *g);
 
 /* A name that has not changed keeps its addresses: a reload while DNS is down must not
  * forget what was known. */

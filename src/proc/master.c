@@ -6,6 +6,7 @@
 #include "proc/notify.h"
 #include "proc/sandbox.h"
 #include "proc/sockets.h"
+#include "proc/state_dir.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -126,6 +127,8 @@ static void stop(struct master *m)
 	log_event("stopping", "%u processes, at most %lld ms", m->crew.alive,
 		  (long long)(wait + STOP_GRACE_MS));
 	notify_stopping();
+	if (m->current != NULL)
+		generation_close_map(m->current);
 	crew_drain(&m->crew, NULL, true);
 	listeners_keep(&m->listeners, NULL);
 }
@@ -137,6 +140,7 @@ static void drop_next(struct master *m, const char *text)
 
 	log_event("generation-failed", "generation %u is given up: %s", g->number, text);
 	m->next = NULL;
+	generation_close_map(g);
 	crew_drain(&m->crew, g, true);
 	let_go(m, g);
 	if (m->current == NULL) {
@@ -154,8 +158,10 @@ static void promote(struct master *m)
 
 	m->current = m->next;
 	m->next = NULL;
-	if (old != NULL)
+	if (old != NULL) {
+		generation_close_map(old);
 		crew_drain(&m->crew, old, false);
+	}
 	listeners_keep(&m->listeners, m->current->plan);
 	log_set_format(m->current->plan->conf->log.format);
 	m->rotate_at = earlier(m->rotate_at,
@@ -170,10 +176,10 @@ static void judge_next(struct master *m)
 {
 	if (m->next == NULL)
 		return;
-	if (crew_ready_edges(&m->crew, m->next) == m->next->edges)
+	if (crew_is_ready(&m->crew, m->next))
 		promote(m);
 	else if (loop_now(m->loop) >= m->next_by)
-		drop_next(m, "its edges are not ready in time");
+		drop_next(m, "its processes are not ready in time");
 }
 
 /* When the process that has just died may be started again. */
@@ -188,15 +194,18 @@ static msec restart_at(struct master *m, msec now)
 
 static void log_end_of(const struct crew_end *end)
 {
-	bool edge = end->post < end->gen->edges;
-	bool expected = end->draining;
+	static const char *const events[][2] = {
+		[POST_EDGE] = { "edge-died", "edge-ended" },
+		[POST_RESOLVER] = { "resolver-died", "resolver-ended" },
+		[POST_ROUTE] = { "route-died", "route-ended" },
+	};
+	enum post post = generation_post(end->gen, end->post);
 	struct log_line l;
 
-	log_begin(&l, edge ? (expected ? "edge-ended" : "edge-died")
-			   : (expected ? "resolver-ended" : "resolver-died"));
+	log_begin(&l, events[post][end->draining]);
 	log_int(&l, "pid", end->pid);
 	log_int(&l, "generation", end->gen->number);
-	if (edge)
+	if (post == POST_EDGE)
 		log_int(&l, "index", end->post);
 	if (WIFSIGNALED(end->status))
 		log_int(&l, "signal", WTERMSIG(end->status));
@@ -241,6 +250,22 @@ static void start_due(struct master *m, struct generation *g)
 	}
 }
 
+/* What can't be remembered stops no mail (FAULTS 27). */
+static void make_state_dir(const struct generation *g)
+{
+	const char *path = g->plan->conf->route.state_dir;
+	struct why why;
+
+	if (g->route_fd >= 0 && !state_dir_make(path, g->uid, g->gid, &why))
+		log_event("state-dir", "%s", why.text);
+}
+
+static bool open_all(struct master *m, struct generation *g, struct why *why)
+{
+	return sockets_check(g->plan, why) && generation_open_map(g, m->current, why) &&
+	       listeners_open(&m->listeners, g->plan, g->edges, why);
+}
+
 /* Takes `g`. The processes are started by settle(). */
 static bool begin(struct master *m, struct generation *g, struct why *why)
 {
@@ -252,10 +277,11 @@ static bool begin(struct master *m, struct generation *g, struct why *why)
 		generation_free(g);
 		return false;
 	}
-	if (!sockets_check(g->plan, why) || !listeners_open(&m->listeners, g->plan, g->edges, why)) {
+	if (!open_all(m, g, why)) {
 		generation_free(g);
 		return false;
 	}
+	make_state_dir(g);
 	if (m->current != NULL)
 		generation_inherit(g, m->current);
 	m->next = g;

@@ -28,7 +28,7 @@ static const int calls_all[] = {
 	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(futex),
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
+	SCMP_SYS(memfd_create), SCMP_SYS(pread64), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
@@ -41,6 +41,16 @@ static const int calls_resolve[] = {
 	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(uname),
 	SCMP_SYS(ioctl), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sysinfo),
 	SCMP_SYS(prlimit64), SCMP_SYS(clock_nanosleep), SCMP_SYS(mmap), SCMP_SYS(mprotect),
+};
+
+/* More for SQLite: its files, a map of shared memory among its processes, the time it waits for a lock; and for libcurl. */
+static const int calls_route[] = {
+	SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+	SCMP_SYS(fchmod), SCMP_SYS(readlink), SCMP_SYS(getcwd), SCMP_SYS(uname), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep), SCMP_SYS(memfd_create), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sysinfo),
+	SCMP_SYS(prlimit64),
 };
 
 static const int families_edge[] = { AF_INET, AF_INET6 };
@@ -119,6 +129,14 @@ static bool fill_resolve(scmp_filter_ctx filter)
 	       allow_sockets(filter, families_resolve, COUNT(families_resolve));
 }
 
+/* Which files may be opened, Landlock says. */
+static bool fill_route(scmp_filter_ctx filter)
+{
+	return allow_all(filter, calls_all, COUNT(calls_all)) &&
+	       allow_all(filter, calls_route, COUNT(calls_route)) && allow_memory(filter) &&
+	       allow_sockets(filter, families_edge, COUNT(families_edge));
+}
+
 /* A call that is not listed fails with EPERM instead of killing: one that a libc of tomorrow makes on the way
  * must not end all sessions of an edge. */
 static bool filter_calls(bool (*fill)(scmp_filter_ctx filter), struct why *why)
@@ -135,6 +153,8 @@ static bool filter_calls(bool (*fill)(scmp_filter_ctx filter), struct why *why)
 	return result == 0;
 }
 
+#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14) /* LANDLOCK_ACCESS_FS_TRUNCATE of newer headers */
+
 /* All that the kernel can watch over; what it does not know it refuses to be asked about. */
 static uint64_t rights_of(long version)
 {
@@ -143,17 +163,20 @@ static uint64_t rights_of(long version)
 	if (version >= 2)
 		rights |= UINT64_C(1) << 13; /* LANDLOCK_ACCESS_FS_REFER */
 	if (version >= 3)
-		rights |= UINT64_C(1) << 14; /* LANDLOCK_ACCESS_FS_TRUNCATE */
+		rights |= LANDLOCK_TRUNCATE;
 	return rights;
 }
 
+#define READ_BELOW \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE)
+#define KEEP_BELOW \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_TRUNCATE)
+
 /* A folder that is not there needs no rule. */
-static bool allow_below(int rules, const char *path)
+static bool allow_below(int rules, const char *path, uint64_t access)
 {
-	struct landlock_path_beneath_attr below = {
-		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-				  LANDLOCK_ACCESS_FS_EXECUTE,
-	};
+	struct landlock_path_beneath_attr below = { .allowed_access = access };
 	bool good;
 
 	below.parent_fd = open(path, O_PATH | O_CLOEXEC);
@@ -164,7 +187,7 @@ static bool allow_below(int rules, const char *path)
 	return good;
 }
 
-static bool filter_files(const char *const *paths, struct why *why)
+static bool filter_files(const char *const *paths, uint64_t access, struct why *why)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr attr = { .handled_access_fs = rights_of(version) };
@@ -172,12 +195,12 @@ static bool filter_files(const char *const *paths, struct why *why)
 	int rules;
 
 	if (version < 1) {
-		log_event("sandbox", "this kernel has no Landlock: files are kept away by seccomp alone");
+		log_event("sandbox", "this kernel has no Landlock: files are kept away by seccomp and their permissions alone");
 		return true;
 	}
 	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	for (size_t i = 0; good && rules >= 0 && paths[i] != NULL; i++)
-		good = allow_below(rules, paths[i]);
+		good = allow_below(rules, paths[i], access & attr.handled_access_fs);
 	good = good && rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 	if (!good)
 		why_set(why, FAULT_SYSTEM, "Landlock: %s", strerror(errno));
@@ -190,12 +213,19 @@ bool sandbox_edge(struct why *why)
 {
 	static const char *const paths[] = { NULL };
 
-	return filter_files(paths, why) && filter_calls(fill_edge, why);
+	return filter_files(paths, 0, why) && filter_calls(fill_edge, why);
 }
 
 bool sandbox_resolve(struct why *why)
 {
 	static const char *const paths[] = { "/etc", "/usr", "/lib", "/lib64", "/run", NULL };
 
-	return filter_files(paths, why) && filter_calls(fill_resolve, why);
+	return filter_files(paths, READ_BELOW, why) && filter_calls(fill_resolve, why);
+}
+
+bool sandbox_route(const char *folder, struct why *why)
+{
+	const char *const paths[] = { folder, NULL };
+
+	return filter_files(paths, KEEP_BELOW, why) && filter_calls(fill_route, why);
 }

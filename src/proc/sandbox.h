@@ -19,4 +19,7 @@ MUST_CHECK bool sandbox_edge(struct why *why);
 /* The resolver: the above, and what getaddrinfo needs: reading below /etc, /usr, /lib, /run, local sockets. */
 MUST_CHECK bool sandbox_resolve(struct why *why);
 
+/* `route`: sockets of IPv4 and IPv6, and the files below one folder, to read, write, make and remove (NULL: none). */
+MUST_CHECK bool sandbox_route(const char *folder, struct why *why);
+
 #endif

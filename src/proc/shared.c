@@ -60,6 +60,11 @@ const char *shared_count_name(enum shared_count c)
 		[COUNT_UPSTREAM_CLEAR] = "upstream_clear",
 		[COUNT_IN_DOUBT] = "in_doubt",
 		[COUNT_STRIPPED_LEFT] = "stripped_left",
+		[COUNT_NOT_TLS] = "not_tls",
+		[COUNT_POLICY_REPORTS] = "policy_reports",
+		[COUNT_DOWNGRADES] = "downgrades",
+		[COUNT_SPLITS] = "splits",
+		[COUNT_FALLBACKS] = "fallbacks",
 		[COUNT_BYTES_IN] = "bytes_in",
 		[COUNT_BYTES_OUT] = "bytes_out",
 	};

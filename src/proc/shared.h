@@ -32,6 +32,11 @@ enum shared_count {
 	COUNT_UPSTREAM_CLEAR,       /* legs in clear where TLS was wanted (`may`) */
 	COUNT_IN_DOUBT,             /* the upstream was lost after the final dot */
 	COUNT_STRIPPED_LEFT,        /* clients that left when they were not offered STARTTLS (method strip) */
+	COUNT_NOT_TLS,              /* tunnels ended because something else came where TLS has to begin */
+	COUNT_POLICY_REPORTS,       /* next hops that a rule in shadow mode, or a policy in testing, would have refused */
+	COUNT_DOWNGRADES,           /* next hops known for TLS that offered none */
+	COUNT_SPLITS,               /* recipients asked to come in a transaction of their own */
+	COUNT_FALLBACKS,            /* messages of which a copy went to the fallback */
 	COUNT_BYTES_IN,
 	COUNT_BYTES_OUT,
 	COUNT_MOST

@@ -204,6 +204,8 @@ static const struct {
 	{ "more than it says",           { "\x07\x01\x04\x00", 4 }, 2 },
 	{ "fewer than it says",          { "\x07\x02\x04\x00", 4 }, 1 },
 	{ "none, where it says one",     { "\x07\x01\x04\x00", 4 }, 0 },
+	{ "a line without its end",      { "\x08\0\0\0\0", 5 }, 0 },
+	{ "a line with two ends",        { "\x08\0\0\0\0", 5 }, 2 },
 	{ "more than there is room for", { "\x07\x10\x04\x00", 4 }, 40 },
 	{ "with another message",        { "\x02", 1 }, 1 },
 	{ "with nonsense",               { "\x7f", 1 }, 1 },

@@ -18,6 +18,7 @@
 #define ADDRS "\x05\0\0\0\1\0\0\0\0\2" ADDR4 ADDR6
 #define WANT "\x06\x10\x06\x01"
 #define SOCKETS "\x07\x00\x04\x00"
+#define LINE "\x08\0\0\1\2"
 #define START_HEAD "\x01\0\0\0\7\0\0\0\3\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\x65\0\0\0"
 #define START START_HEAD "\0\1\0\0\0\6\0\0\0\2"
 
@@ -37,7 +38,9 @@ static const struct {
 	{ "sockets, none",                  { SOCKETS, sizeof(SOCKETS) - 1 }, true },
 	{ "nothing",                        { "", 0 }, false },
 	{ "kind 0",                         { "\0", 1 }, false },
-	{ "kind 8",                         { "\x08", 1 }, false },
+	{ "line",                           { LINE, sizeof(LINE) - 1 }, true },
+	{ "line and an octet more",         { LINE "\0", sizeof(LINE) }, false },
+	{ "kind 9",                         { "\x09", 1 }, false },
 	{ "want none",                      { "\x06\x00\x06\x01", 4 }, false },
 	{ "want seventeen",                 { "\x06\x11\x06\x01", 4 }, false },
 	{ "want of family 5",               { "\x06\x01\x05\x01", 4 }, false },
@@ -135,6 +138,8 @@ static void test_fields_arrive(void **state)
 	assert_true(m.want.v6 && m.want.any_source);
 	assert_true(ipc_message_decode(span_of(SOCKETS, sizeof(SOCKETS) - 1), &m, &why));
 	assert_true(!m.sockets.v6 && !m.sockets.any_source);
+	assert_true(ipc_message_decode(span_of(LINE, sizeof(LINE) - 1), &m, &why));
+	assert_int_equal(m.line.edge, 0x102);
 }
 
 static void test_the_largest_fit(void **state)

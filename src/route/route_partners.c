@@ -1,0 +1,164 @@
+#include "route/route_partners.h"
+
+#include "base/log.h"
+#include "base/must.h"
+#include "store/store_partners.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct route_partners {
+	struct loop *loop;
+	const struct plan *plan;
+	struct loop_timer *timer;
+	struct store_partners *store; /* NULL: could not be opened */
+	struct policy_table *table;
+	int octets;                   /* -1 */
+	uint64_t generation;
+	bool fresh;
+	bool stale;                   /* it has changed, and could not be read */
+	bool failed;                  /* that was logged */
+};
+
+static void note_failed(struct route_partners *p, const struct why *why)
+{
+	if (!p->failed)
+		log_event("partners-failed", "%s", why->text);
+	p->failed = true;
+}
+
+/* -1 with `why`. */
+static int seal(struct span octets, struct why *why)
+{
+	int fd = memfd_create("sallyport-partners", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	while (fd >= 0 && octets.len > 0) {
+		ssize_t put = write(fd, octets.at, octets.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			break;
+		octets = span_from(octets, (size_t)put);
+	}
+	if (fd >= 0 && octets.len == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+		return fd;
+	why_set(why, FAULT_SYSTEM, "%s can't be handed on: %s", STORE_PARTNERS_FILE, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void use(struct route_partners *p, int fd, struct span octets, uint64_t generation)
+{
+	struct why why;
+
+	if (p->octets >= 0)
+		close(p->octets);
+	p->octets = fd;
+	p->generation = generation;
+	policy_table_release(p->table);
+	p->table = plan_rules_with(p->plan, octets, generation, &why);
+	if (why.fault != FAULT_NONE)
+		log_event("partners", "a rule of the database was left out: %s", why.text);
+	p->fresh = true;
+}
+
+static bool read_all(struct route_partners *p, struct why *why)
+{
+	struct buf octets;
+	uint64_t generation;
+	int fd = -1;
+
+	buf_init(&octets, ROUTE_PARTNERS_OCTETS_MOST);
+	if (store_partners_octets(p->store, &octets, &generation, why)) {
+		if (why->text[0] != '\0')
+			log_event("partners", "%s", why->text);
+		fd = seal(buf_peek(&octets), why);
+	}
+	if (fd >= 0)
+		use(p, fd, buf_peek(&octets), generation);
+	buf_free(&octets);
+	return fd >= 0;
+}
+
+static bool open_store(struct route_partners *p, struct why *why)
+{
+	if (p->store == NULL)
+		p->store = store_partners_open(p->plan->conf->route.state_dir, why);
+	return p->store != NULL;
+}
+
+static void look(struct route_partners *p)
+{
+	struct why why;
+
+	if (!open_store(p, &why)) {
+		note_failed(p, &why);
+		loop_timer_set(p->timer, loop_now(p->loop) + ROUTE_PARTNERS_AGAIN);
+		return;
+	}
+	p->stale |= store_partners_changed(p->store);
+	if (p->stale) {
+		p->stale = !read_all(p, &why);
+		if (p->stale)
+			note_failed(p, &why);
+		else
+			p->failed = false;
+	}
+	loop_timer_set(p->timer, loop_now(p->loop) + ROUTE_PARTNERS_EACH);
+}
+
+static void on_timer(void *arg)
+{
+	look(arg);
+}
+
+struct route_partners *route_partners_new(struct loop *loop, const struct plan *plan)
+{
+	struct route_partners *p = mem_new(sizeof(*p));
+	struct why why;
+
+	*p = (struct route_partners){ .loop = loop, .plan = plan, .octets = -1 };
+	p->table = plan_rules_with(plan, SPAN(""), 0, &why);
+	p->timer = loop_timer_new(loop, on_timer, p);
+	look(p);
+	return p;
+}
+
+void route_partners_free(struct route_partners *p)
+{
+	if (p == NULL)
+		return;
+	loop_timer_free(p->timer);
+	store_partners_free(p->store);
+	policy_table_release(p->table);
+	if (p->octets >= 0)
+		close(p->octets);
+	free(p);
+}
+
+struct policy_table *route_partners_table(const struct route_partners *p)
+{
+	return p->table;
+}
+
+int route_partners_octets(const struct route_partners *p, uint64_t *generation)
+{
+	*generation = p->generation;
+	return p->octets;
+}
+
+bool route_partners_fresh(struct route_partners *p)
+{
+	bool fresh = p->fresh;
+
+	p->fresh = false;
+	return fresh;
+}
