@@ -10,6 +10,8 @@
  *   ipc/    what the processes say to each other
  *   proc/   the processes: master.c starts and looks after them, child.c is how each begins, sandbox.c
  *           what it may do, shared.c the figures they share, resolve.c the role that asks DNS
+ *   store/  what is remembered over restarts (SQLite)
+ *   route/  the role that looks up where mail goes and what TLS it must have there (DNS, MTA-STS)
  *   edge/   the role with the live sessions: session.c drives one, mode_*.c say what it does
  *   ctl/    one file for each other command
  *
@@ -21,6 +23,7 @@
 #include "ctl/ctl_actions.h"
 #include "ctl/ctl_check.h"
 #include "ctl/ctl_nft.h"
+#include "ctl/ctl_partners.h"
 #include "ctl/ctl_schema.h"
 #include "ctl/ctl_sink.h"
 #include "ctl/ctl_version.h"
@@ -28,6 +31,7 @@
 #include "proc/child.h"
 #include "proc/master.h"
 #include "proc/resolve.h"
+#include "route/route.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +48,8 @@ static const struct {
 	  "authority init DIR a certificate authority for interception, and one that nobody trusts" },
 	{ "actions", ctl_actions, "actions -c FILE    what is done with TLS, and which services do it" },
 	{ "nft-rules", ctl_nft,   "nft-rules -c FILE  what brings connections to a transparent service (nftables)" },
+	{ "partners", ctl_partners,
+	  "partners -c FILE   what TLS partners must have; add KEY, remove KEY change it while the service runs" },
 	{ "schema",  ctl_schema,  "schema             the JSON Schema of the configuration, for editors" },
 	{ "sink",    ctl_sink,    "sink ...           a small SMTP server that keeps what it gets, for trials" },
 	{ "version", ctl_version, "version" },
@@ -77,6 +83,8 @@ static int run_role(const char *role, const char *path)
 		return run_edge(path);
 	if (strcmp(role, "resolve") == 0)
 		return resolve_main();
+	if (strcmp(role, "route") == 0)
+		return route_main(path);
 	return usage(stderr, EX_USAGE);
 }
 

@@ -77,9 +77,11 @@ enum conf_client_tls { CONF_CLIENT_TLS_NONE, CONF_CLIENT_TLS_MAY, CONF_CLIENT_TL
 enum conf_method { CONF_METHOD_TERMINATE, CONF_METHOD_PASSTHROUGH, CONF_METHOD_STRIP };
 enum conf_untrusted { CONF_UNTRUSTED_REFUSE, CONF_UNTRUSTED_MINT };
 
-/* Settings that services share. All but `tls` are for `terminate` alone. */
+/* Settings that services share. All but `tls` and the profiles are for `terminate` alone. */
 struct conf_action {
 	char *name;
+	bool builtin;                     /* not of the file; it is there because the file names it */
+	char *inherit;                    /* another of these, or NULL; what it says has been put into this one */
 	enum conf_method tls;
 	struct conf_strings certificates; /* names; empty: with `authority` none, else all there are */
 	char *authority;                  /* name; NULL: none */
@@ -105,10 +107,42 @@ enum conf_partner_upstream {
 	CONF_PARTNER_UPSTREAM_NONE,
 };
 
+/* What TLS must be towards a partner's domain, and of mail from it. */
+enum conf_level {
+	CONF_LEVEL_UNSET, CONF_LEVEL_NONE, CONF_LEVEL_MAY, CONF_LEVEL_ENCRYPT, CONF_LEVEL_VERIFY, CONF_LEVEL_DANE,
+	CONF_LEVEL_MIRROR,
+};
+enum conf_direction { CONF_DIRECTION_BOTH, CONF_DIRECTION_OUTBOUND, CONF_DIRECTION_INBOUND };
+enum conf_failure { CONF_FAILURE_TEMPORARY, CONF_FAILURE_PERMANENT };
+
 struct conf_partner {
-	char *name; /* a domain, which covers those below it, an address (user@domain), or "*" */
+	char *name; /* see policy/policy_rule.h for its forms; of an entry in partner_lists: a name for messages */
+	char *file; /* of an entry in partner_lists alone: one key a line, behind it its own min_bits may stand */
 	enum conf_partner_client client;
 	enum conf_partner_upstream upstream;
+	enum conf_level outbound, inbound; /* inbound: none, may, encrypt alone */
+	unsigned min_bits;
+	struct conf_strings names;
+	char *certificate;       /* name; NULL: as the service has it */
+	enum conf_failure on_failure;
+	bool report;             /* shadow mode */
+	enum conf_direction direction;
+	int64_t expires;         /* seconds since 1970, of the last second of that day (UTC), or the moment; 0: never */
+	char *why;
+};
+
+/* Of the process that looks up names and policies. */
+struct conf_route {
+	struct conf_strings resolvers; /* addresses with port; empty: libunbound asks the name servers itself */
+	char *trust_anchor;            /* path; NULL: the root's, as built in */
+	char *sts_ca;                  /* path of PEM; NULL: the system's */
+	unsigned sts_port;             /* 443 */
+	char *state_dir;               /* /var/lib/sallyport: what is remembered, and the partners' database */
+	msec timeout;                  /* of one lookup, DNS and policy together */
+	bool private_addresses;        /* MX hosts may have loopback, link-local and private addresses */
+	char *socketmap;               /* NULL; an address (127.0.0.1:8461) or the path of a UNIX socket */
+	bool tlsrpt;                   /* results are counted for reports */
+	char *tlsrpt_contact, *tlsrpt_from, *tlsrpt_organization, *tlsrpt_submit; /* contact-info, sender, name; host:port of the MTA */
 };
 
 /* All that is set must match, one item of each list is enough. */
@@ -120,7 +154,7 @@ struct conf_rule {
 	char *action;                    /* name */
 };
 
-enum conf_mode { CONF_MODE_RELAY, CONF_MODE_TRANSPARENT };
+enum conf_mode { CONF_MODE_RELAY, CONF_MODE_TRANSPARENT, CONF_MODE_OUTBOUND };
 enum conf_intercept { CONF_INTERCEPT_TPROXY, CONF_INTERCEPT_REDIRECT };
 enum conf_source_address { CONF_SOURCE_OWN, CONF_SOURCE_CLIENT };
 
@@ -137,6 +171,17 @@ struct conf_service {
 	struct conf_strings listen, listen_tls;
 	enum conf_tls_support tls_support;
 	char *upstream; /* relay: a name in `upstreams`, or the short form */
+	/* Of mode outbound alone; how its next hops are connected to: */
+	enum conf_need next_hop_tls;
+	unsigned min_bits;
+	char *next_hop_tls_profile, *ca, *crl, *client_certificate;
+	unsigned port;                   /* of MX hosts: 25 */
+	bool dane, mta_sts;              /* are honoured */
+	char *fallback;                  /* a name in `upstreams`, or the short form; NULL: none */
+	unsigned remember;               /* deliveries with TLS after which its absence is an alarm; 0: never */
+	bool remember_defers;
+	bool tls_required_header;        /* "TLS-Required: No" is honoured; see docs/outbound.md for what it costs */
+	enum conf_direction direction;   /* which partner rules hold: outbound for mode outbound, else as set; never both */
 	struct conf_strings certificates; /* names; empty: all there are, in the order of the file */
 	enum conf_client_tls client_tls;
 	char *tls_profile;
@@ -167,6 +212,8 @@ struct conf {
 	struct conf_authority *authorities; size_t authority_count;
 	struct conf_action *actions;     size_t action_count;
 	struct conf_partner *partners;   size_t partner_count;
+	struct conf_partner *lists;      size_t list_count; /* partner_lists */
+	struct conf_route route;
 	struct conf_upstream *upstreams; size_t upstream_count; /* short forms included */
 	struct conf_service *services;   size_t service_count;
 	struct conf_mark *marks; size_t mark_count; /* where in the file each field was set */
@@ -199,11 +246,21 @@ MUST_CHECK struct conf *conf_load_partly(struct conf_source *source, const char 
 					 struct conf_report *report);
 void conf_free(struct conf *c);
 
+/* SPEC WG-15: actions that need not be in the file, and can't be. */
+#define CONF_BUILTIN_ACTIONS 2
+struct conf_builtin_action {
+	const char *name;
+	enum conf_method tls;
+};
+extern const struct conf_builtin_action conf_builtin_actions[CONF_BUILTIN_ACTIONS];
+
 const struct conf_action *conf_action_find(const struct conf *c, const char *name); /* NULL: none */
 /* Whether anything is listened on, in clear or with TLS from the first byte: what `listen`, `listen_tls` and
  * `tls_support` say together. */
 bool conf_service_listens_clear(const struct conf_service *s);
 bool conf_service_listens_tls(const struct conf_service *s);
+/* Whether a `route` process is needed: a service is outbound, or there is a `route` section. */
+bool conf_needs_route(const struct conf *c);
 /* Whether the service uses the action, itself or in a rule. */
 bool conf_service_uses(const struct conf_service *s, const char *action);
 const struct conf_profile *conf_profile_find(const struct conf *c, const char *name); /* NULL: none of the file */

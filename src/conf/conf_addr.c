@@ -94,7 +94,8 @@ bool conf_addr_clash(const struct conf_addr *a, const struct conf_addr *b)
 	return a->v6 == b->v6 && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
-static bool good_label(struct span label)
+/* `wide`: letters beyond ASCII are taken as well. */
+static bool good_label(struct span label, bool wide)
 {
 	if (label.len == 0 || label.len > LABEL_MOST)
 		return false;
@@ -103,13 +104,13 @@ static bool good_label(struct span label)
 	for (size_t i = 0; i < label.len; i++) {
 		char c = label.at[i];
 
-		if (!ascii_is_alnum(c) && c != '-' && c != '_')
+		if (!ascii_is_alnum(c) && c != '-' && c != '_' && !(wide && ((unsigned char)c & 0x80)))
 			return false;
 	}
 	return true;
 }
 
-bool conf_addr_name(struct span text, struct why *why)
+static bool good_name(struct span text, bool wide, struct why *why)
 {
 	struct span rest = text;
 	struct span label = { 0 };
@@ -123,7 +124,7 @@ bool conf_addr_name(struct span text, struct why *why)
 		return no(why, "it ends with a dot");
 	while (rest.len > 0) {
 		label = span_cut(&rest, '.');
-		if (!good_label(label))
+		if (!good_label(label, wide))
 			return no(why, "it is no host name: between its dots there have to be 1 to 63 "
 				  "letters, digits and hyphens");
 	}
@@ -131,6 +132,25 @@ bool conf_addr_name(struct span text, struct why *why)
 	if (span_number(label, UINT64_MAX, &number))
 		return no(why, "it is neither an address nor a name");
 	return true;
+}
+
+bool conf_addr_name(struct span text, struct why *why)
+{
+	return good_name(text, false, why);
+}
+
+bool conf_addr_server(struct span text, struct why *why)
+{
+	struct span host, port;
+	bool bracketed;
+	unsigned char ip[16];
+	uint16_t number;
+
+	if (!cut_port(text, &host, &bracketed, &port, why))
+		return false;
+	if (!read_ip(host, bracketed ? AF_INET6 : AF_INET, ip))
+		return no(why, bracketed ? "in the brackets there is no IPv6 address" : "it is no address");
+	return read_port(port, &number, why);
 }
 
 bool conf_addr_host(struct span text, struct why *why)
@@ -212,14 +232,32 @@ bool conf_addr_partner(struct span text, struct why *why)
 {
 	struct span domain = text;
 	struct span user = span_cut(&domain, '@');
+	size_t lead = span_starts_nocase(text, SPAN("*.")) ? 2 : span_starts_nocase(text, SPAN(".")) ? 1 : 0;
 
 	if (span_eq(text, SPAN("*")))
 		return true;
-	if (user.len == text.len)
-		domain = text;
-	else if (user.len == 0)
-		return no(why, "before the at sign there is nothing");
+	if (user.len < text.len) {
+		if (user.len == 0)
+			return no(why, "before the at sign there is nothing");
+	} else {
+		domain = span_from(text, lead);
+	}
 	if (domain.len > 1 && domain.at[domain.len - 1] == '.')
 		domain.len--;
-	return is_literal(domain) || conf_addr_name(domain, why);
+	/* Nothing is below a literal. */
+	return (lead == 0 && is_literal(domain)) || good_name(domain, true, why);
+}
+
+bool conf_addr_mailbox(struct span text, struct why *why)
+{
+	struct span domain = text;
+	struct span user = span_cut(&domain, '@');
+
+	for (size_t i = 0; i < user.len; i++) {
+		if (user.at[i] <= ' ' || user.at[i] == 0x7f || strchr("<>()\\\",:;", user.at[i]) != NULL)
+			return no(why, "before the at sign there is a character that needs quotes");
+	}
+	if (user.len == 0 || user.len == text.len)
+		return no(why, "it is no mail address");
+	return conf_addr_name(domain, why);
 }

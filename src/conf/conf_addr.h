@@ -30,8 +30,13 @@ MUST_CHECK bool conf_addr_net(struct span text, struct conf_net *net, struct why
 MUST_CHECK bool conf_addr_place(struct span text, struct why *why);
 /* "mx.example.net", or "*.example.net". */
 MUST_CHECK bool conf_addr_pattern(struct span text, struct why *why);
-/* "example.net", "[192.0.2.1]", either behind "user@", or "*". A dot may stand at the end. */
+/* "example.net", "[192.0.2.1]", either behind "user@" or "*@"; "*.example.net", ".example.net", or "*". A dot may stand at the
+ * end. Letters beyond ASCII are taken: whether IDNA does too is for policy/policy_rule.h to say. */
 MUST_CHECK bool conf_addr_partner(struct span text, struct why *why);
+/* "192.0.2.7:53", "[2001:db8::1]:53". */
+MUST_CHECK bool conf_addr_server(struct span text, struct why *why);
+/* "user@example.net", without blanks. */
+MUST_CHECK bool conf_addr_mailbox(struct span text, struct why *why);
 
 /* An address or a name, with or without a port. */
 MUST_CHECK bool conf_addr_host(struct span text, struct why *why);

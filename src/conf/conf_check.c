@@ -61,9 +61,9 @@ static struct conf_cert *find_cert(const struct conf *c, const char *name)
 	return NULL;
 }
 
-static struct conf_upstream *find_upstream(const struct conf *c, const char *name)
+const struct conf_upstream *conf_check_upstream_find(const struct conf *c, const char *name)
 {
-	for (size_t i = 0; i < c->upstream_count; i++) {
+	for (size_t i = 0; name != NULL && i < c->upstream_count; i++) {
 		if (strcmp(c->upstreams[i].name, name) == 0)
 			return &c->upstreams[i];
 	}
@@ -217,30 +217,31 @@ static void add_brief(struct conf *c, const char *host)
 }
 
 /* A name of an upstream, or the short form: a host that has a dot or a port. */
-static void check_service_upstream(struct conf *c, struct conf_report *r,
-				   const struct conf_service *s)
+static void check_upstream_name(struct conf *c, struct conf_report *r, const struct conf_service *s, char *const *field,
+				const char *what)
 {
-	struct conf_place at = conf_place_of(c, &s->upstream);
+	struct conf_place at = conf_place_of(c, field);
+	const char *name = *field;
 	struct conf_near near;
 	struct why why;
 
-	if (s->upstream == NULL || find_upstream(c, s->upstream) != NULL)
+	if (name == NULL || conf_check_upstream_find(c, name) != NULL)
 		return;
-	conf_near_begin(&near, s->upstream);
+	conf_near_begin(&near, name);
 	for (size_t i = 0; i < c->upstream_count; i++) {
 		if (!c->upstreams[i].brief)
 			conf_near_try(&near, c->upstreams[i].name);
 	}
-	if (strchr(s->upstream, ':') == NULL && near.best != NULL)
-		conf_error(r, at, "there is no upstream %s; did you mean %s?", s->upstream, near.best);
-	else if (strpbrk(s->upstream, ".:") == NULL)
+	if (strchr(name, ':') == NULL && near.best != NULL)
+		conf_error(r, at, "there is no upstream %s; did you mean %s?", name, near.best);
+	else if (strpbrk(name, ".:") == NULL)
 		conf_error(r, at, "there is no upstream %s; it has to be one of upstreams, or a host "
-			   "with its port such as 10.0.0.5:25", s->upstream);
-	else if (!conf_addr_host(span_str(s->upstream), &why))
-		conf_error(r, at, "services.%s.upstream is \"%s\" (%s); it wants the name of one of "
-			   "upstreams, or a host such as 10.0.0.5:25", s->name, s->upstream, why.text);
+			   "with its port such as 10.0.0.5:25", name);
+	else if (!conf_addr_host(span_str(name), &why))
+		conf_error(r, at, "services.%s.%s is \"%s\" (%s); it wants the name of one of "
+			   "upstreams, or a host such as 10.0.0.5:25", s->name, what, name, why.text);
 	else
-		add_brief(c, s->upstream);
+		add_brief(c, name);
 }
 
 static bool listens_on_smtp_port(const struct conf_strings *list, size_t *which)
@@ -413,7 +414,13 @@ static void check_service(struct conf *c, struct conf_report *r, struct conf_ser
 	conf_check_transparent(c, r, s);
 	if (s->mode == CONF_MODE_RELAY) {
 		conf_check_action_apply(c, r, s);
-		check_service_upstream(c, r, s);
+		check_upstream_name(c, r, s, &s->upstream, "upstream");
+	}
+	if (s->mode == CONF_MODE_OUTBOUND) {
+		conf_check_outbound(c, r, s);
+		check_upstream_name(c, r, s, &s->fallback, "fallback");
+	}
+	if (s->mode != CONF_MODE_TRANSPARENT) {
 		check_names(c, r, s);
 		check_client_tls(c, r, s);
 	}
@@ -454,6 +461,7 @@ static void check_idle(const struct conf *c, struct conf_report *r, const char *
 
 void conf_check(struct conf *c, struct conf_report *r)
 {
+	conf_check_inherit(c, r);
 	check_hostname(c, r);
 	check_profiles(c, r);
 	for (size_t i = 0; i < c->upstream_count; i++)
@@ -464,6 +472,8 @@ void conf_check(struct conf *c, struct conf_report *r)
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(c, r, &c->services[i]);
 	conf_check_action_uses(c, r);
+	conf_check_fallbacks(c, r);
 	conf_check_partners(c, r);
+	conf_check_route(c, r);
 	check_claims(c, r);
 }

@@ -7,7 +7,8 @@
 #include "conf/conf.h"
 
 /* `marks` are sorted. Also makes the upstreams of short forms and decides what an unset client_tls
- * means; there must be room for one more upstream per service. */
+ * means, and adds built-in actions; there must be room for one more upstream per service, and for
+ * CONF_BUILTIN_ACTIONS more actions. */
 void conf_check(struct conf *c, struct conf_report *report);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/must.h"
+#include "conf/conf_addr.h"
 #include "conf/conf_checks.h"
 #include "conf/conf_near.h"
 
@@ -120,6 +121,10 @@ void conf_check_actions(struct conf *c, struct conf_report *r)
 	for (size_t i = 0; i < c->action_count; i++) {
 		if (c->actions[i].tls == CONF_METHOD_TERMINATE)
 			check_terminate(c, r, &c->actions[i]);
+		if (c->actions[i].tls == CONF_METHOD_PASSTHROUGH) {
+			conf_check_profile(c, r, &c->actions[i].tls_profile);
+			conf_check_profile(c, r, &c->actions[i].upstream_tls_profile);
+		}
 	}
 }
 
@@ -229,12 +234,70 @@ static void check_upstream_has_tls(const struct conf *c, struct conf_report *r, 
 			   "to may, or use an action of its own", a->name, s->name);
 }
 
-/* The demand of a partner that mail in clear can't meet; NULL: there is none. */
-static const char *demand(const struct conf_partner *p)
+static bool verifies(const struct conf *c, const struct conf_action *a)
 {
+	return a->upstream_tls == CONF_NEED_VERIFY ||
+	       (a->upstream_tls == CONF_NEED_ENCRYPT && conf_profile_verifies(c, a->upstream_tls_profile));
+}
+
+static bool has_network(const struct conf_strings *destinations)
+{
+	struct conf_net net;
+	struct why why;
+
+	for (size_t i = 0; i < destinations->count; i++) {
+		if (conf_addr_net(span_str(destinations->at[i]), &net, &why))
+			return true;
+	}
+	return false;
+}
+
+/* Whether each rule that leads to the action says by name whom it is for. */
+static bool knows_names(const struct conf_service *s, const char *action)
+{
+	if (s->action != NULL && strcmp(s->action, action) == 0)
+		return false;
+	for (size_t i = 0; i < s->rule_count; i++) {
+		const struct conf_rule *rule = &s->rules[i];
+
+		if (rule->action != NULL && strcmp(rule->action, action) == 0 &&
+		    (rule->destination.count == 0 || has_network(&rule->destination)))
+			return false;
+	}
+	return true;
+}
+
+/* SPEC PP-8: a certificate that is valid for somebody is no proof. On `listen` the upstream's is looked at before the
+ * client has said a name; a client with a minted leaf looks itself, one in clear can't. */
+static void check_verifies_names(const struct conf *c, struct conf_report *r, const struct conf_action *a,
+				 const struct conf_service *s)
+{
+	bool client_looks = a->authority != NULL && a->client_tls == CONF_CLIENT_TLS_ENCRYPT;
+
+	if (s->mode != CONF_MODE_TRANSPARENT || !conf_service_listens_clear(s) || !verifies(c, a) || client_looks ||
+	    knows_names(s, a->name))
+		return;
+	conf_error(r, conf_check_place(c, &a->upstream_tls, &a->name), "actions.%s verifies upstreams, and services.%s "
+		   "does not know what name to look for; use it in rules whose destinations are all host names%s",
+		   a->name, s->name, a->authority == NULL ? "" : ", or set client_tls to encrypt, so that clients look");
+}
+
+/* The demand of a partner, in services of this direction, that mail in clear can't meet; NULL: there is none. */
+static const char *demand(const struct conf_partner *p, enum conf_direction direction)
+{
+	bool out = direction == CONF_DIRECTION_OUTBOUND;
+
+	if (p->direction != CONF_DIRECTION_BOTH && p->direction != direction)
+		return NULL;
 	if (p->client == CONF_PARTNER_CLIENT_REQUIRED)
-		return "client";
-	return p->upstream == CONF_PARTNER_UPSTREAM_REQUIRED ? "upstream" : NULL;
+		return "client is required";
+	if (p->upstream == CONF_PARTNER_UPSTREAM_REQUIRED)
+		return "upstream is required";
+	if (out && p->outbound >= CONF_LEVEL_ENCRYPT && p->outbound <= CONF_LEVEL_DANE)
+		return "outbound demands TLS";
+	if (out && p->min_bits > 0)
+		return "min_bits demands TLS";
+	return !out && p->inbound == CONF_LEVEL_ENCRYPT ? "inbound demands TLS" : NULL;
 }
 
 static bool is_submission(const char *listen)
@@ -249,6 +312,8 @@ static void check_strips(const struct conf *c, struct conf_report *r, const stru
 			 const struct conf_service *s)
 {
 	struct conf_place at = conf_check_place(c, &a->tls, &a->name);
+	const struct conf_partner *p;
+	const char *section;
 
 	for (size_t i = 0; i < s->listen.count; i++) {
 		if (is_submission(s->listen.at[i]))
@@ -260,13 +325,13 @@ static void check_strips(const struct conf *c, struct conf_report *r, const stru
 		conf_error(r, conf_check_place(c, &s->listen_tls, &s->name), "services.%s has listen_tls and uses "
 			   "actions.%s, which strips STARTTLS; TLS from the first byte can't be stripped, use "
 			   "a service of its own", s->name, a->name);
-	for (size_t i = 0; i < c->partner_count; i++) {
-		const char *what = demand(&c->partners[i]);
+	for (size_t i = 0; (p = conf_check_partner_at(c, i, &section)) != NULL; i++) {
+		const char *what = demand(p, s->direction);
 
 		if (what == NULL)
 			continue;
-		conf_error(r, at, "actions.%s strips STARTTLS for services.%s, and partners.%s.%s is required; one "
-			   "of them has to go", a->name, s->name, c->partners[i].name, what);
+		conf_error(r, at, "actions.%s strips STARTTLS for services.%s, and %s.%s.%s; one of them has to go",
+			   a->name, s->name, section, p->name, what);
 		return;
 	}
 }
@@ -276,11 +341,12 @@ static void check_passes(const struct conf *c, struct conf_report *r, const stru
 			 const char *users)
 {
 	char names[CONF_CHECK_NAMES] = "";
+	const struct conf_partner *p;
+	const char *section;
 
-	for (size_t i = 0; i < c->partner_count; i++) {
-		const struct conf_partner *p = &c->partners[i];
-
-		if (demand(p) != NULL || p->client == CONF_PARTNER_CLIENT_NONE ||
+	for (size_t i = 0; (p = conf_check_partner_at(c, i, &section)) != NULL; i++) {
+		if (demand(p, CONF_DIRECTION_INBOUND) != NULL || demand(p, CONF_DIRECTION_OUTBOUND) != NULL ||
+		    p->client == CONF_PARTNER_CLIENT_NONE ||
 		    p->upstream == CONF_PARTNER_UPSTREAM_NONE)
 			conf_check_add_name(names, "%s", p->name);
 	}
@@ -329,9 +395,19 @@ static void check_use(const struct conf *c, struct conf_report *r, const struct 
 		check_inspects(c, r, a, s, users);
 		check_shows(c, r, a, s);
 		check_upstream_has_tls(c, r, a, s);
+		check_verifies_names(c, r, a, s);
 	} else if (a->tls == CONF_METHOD_STRIP) {
 		check_strips(c, r, a, s);
 	}
+}
+
+static bool is_inherited(const struct conf *c, const struct conf_action *a)
+{
+	for (size_t i = 0; i < c->action_count; i++) {
+		if (c->actions[i].inherit != NULL && strcmp(c->actions[i].inherit, a->name) == 0)
+			return true;
+	}
+	return false;
 }
 
 void conf_check_action_uses(const struct conf *c, struct conf_report *r)
@@ -341,6 +417,8 @@ void conf_check_action_uses(const struct conf *c, struct conf_report *r)
 		char users[CONF_CHECK_NAMES];
 
 		if (!list_users(c, a->name, users)) {
+			if (is_inherited(c, a))
+				continue;
 			conf_warning(r, conf_place_of(c, &a->name), "actions.%s is used by no service", a->name);
 			continue;
 		}

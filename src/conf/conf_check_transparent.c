@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* `field`: the member that holds the name. */
-static void check_action_name(const struct conf *c, struct conf_report *r, char *const *field)
+void conf_check_action_name(const struct conf *c, struct conf_report *r, char *const *field)
 {
 	struct conf_place at = conf_place_of(c, field);
 	struct conf_near near;
@@ -14,6 +13,8 @@ static void check_action_name(const struct conf *c, struct conf_report *r, char 
 	conf_near_begin(&near, *field);
 	for (size_t i = 0; i < c->action_count; i++)
 		conf_near_try(&near, c->actions[i].name);
+	for (size_t i = 0; i < CONF_BUILTIN_ACTIONS; i++)
+		conf_near_try(&near, conf_builtin_actions[i].name);
 	if (near.best != NULL)
 		conf_error(r, at, "there is no action %s; did you mean %s?", *field, near.best);
 	else
@@ -50,7 +51,7 @@ static void check_rule(const struct conf *c, struct conf_report *r, const struct
 		   conf_check_is_set(c, &rule->sni);
 
 	check_rule_name(c, r, s, n);
-	check_action_name(c, r, &rule->action);
+	conf_check_action_name(c, r, &rule->action);
 	if (rule->sni.count > 0 && !conf_service_listens_tls(s))
 		conf_error(r, conf_place_of(c, &rule->sni), "services.%s has a rule by sni and does not listen on "
 			   "listen_tls; only there the name comes first", s->name);
@@ -62,7 +63,7 @@ static void check_rule(const struct conf *c, struct conf_report *r, const struct
 
 void conf_check_transparent(const struct conf *c, struct conf_report *r, const struct conf_service *s)
 {
-	check_action_name(c, r, &s->action);
+	conf_check_action_name(c, r, &s->action);
 	for (size_t i = 0; i < s->rule_count; i++)
 		check_rule(c, r, s, i);
 }

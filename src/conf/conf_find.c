@@ -21,6 +21,15 @@ bool conf_service_listens_tls(const struct conf_service *s)
 	return s->tls_support != CONF_TLS_SUPPORT_DISABLED && s->listen_tls.count > 0;
 }
 
+bool conf_needs_route(const struct conf *c)
+{
+	for (size_t i = 0; i < c->service_count; i++) {
+		if (c->services[i].mode == CONF_MODE_OUTBOUND)
+			return true;
+	}
+	return conf_place_of(c, &c->route).line != 0;
+}
+
 bool conf_service_uses(const struct conf_service *s, const char *action)
 {
 	if (s->action != NULL && strcmp(s->action, action) == 0)

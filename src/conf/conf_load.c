@@ -304,7 +304,8 @@ static void ask_for_needed(struct loader *l, const struct conf_node *n,
 		const struct conf_setting *s = &section->settings[i];
 		struct way here = { w, s->name };
 
-		if (!conf_schema_needs(section, s, structure) || has_key(n, s->name))
+		if (!conf_schema_needs(section, s, structure) || has_key(n, s->name) ||
+		    (s->unless != NULL && has_key(n, s->unless)))
 			continue;
 		conf_schema_want(s, want);
 		if (s->type == CONF_TYPE_SECTIONS)
@@ -364,6 +365,12 @@ static void make_upstreams(struct conf *c, size_t spare)
 		c->upstreams = mem_new((spare + 1) * sizeof(*c->upstreams));
 }
 
+static void make_actions(struct conf *c)
+{
+	if (c->actions == NULL)
+		c->actions = mem_new(CONF_BUILTIN_ACTIONS * sizeof(*c->actions));
+}
+
 static void name_the_machine(struct conf *c)
 {
 	char name[256] = "";
@@ -399,7 +406,7 @@ struct conf *conf_load_partly(struct conf_source *source, const char *path,
 	l.conf = mem_new(sizeof(*l.conf));
 	l.conf->path = mem_text(path);
 	if (root->kind == CONF_KIND_MAP) {
-		l.spare = count_services(root);
+		l.spare = count_services(root) + CONF_BUILTIN_ACTIONS;
 		preset_sections(l.conf);
 		load_section(&l, root, &conf_schema, l.conf, NULL);
 	} else {
@@ -409,6 +416,7 @@ struct conf *conf_load_partly(struct conf_source *source, const char *path,
 	}
 	conf_tree_free(root);
 	make_upstreams(l.conf, l.spare);
+	make_actions(l.conf);
 	conf_mark_sort(l.conf);
 	name_the_machine(l.conf);
 	conf_check(l.conf, report);

@@ -42,8 +42,8 @@ static void print_value(struct buf *b, const char *indent, const struct conf_set
 	if (value == NULL)
 		return;
 	must(buf_printf(b, "%s%s: ", indent, s->name));
-	/* 1.2 would be a number to other readers. */
-	if (s->type == CONF_TYPE_TEXT || (s->type == CONF_TYPE_CHOICE && ascii_is_digit(value[0])))
+	/* To other readers 1.2 would be a number, and a day something of their own. */
+	if (s->type == CONF_TYPE_TEXT || s->type == CONF_TYPE_DATE || (s->type == CONF_TYPE_CHOICE && ascii_is_digit(value[0])))
 		print_quoted(b, value);
 	else
 		must(buf_printf(b, "%s", value));
@@ -51,9 +51,11 @@ static void print_value(struct buf *b, const char *indent, const struct conf_set
 }
 
 /* An upstream of a short form is shown as a comment: its name is not one that a section can have, and the
- * service that uses it names its host. */
-static bool is_brief(const struct conf_setting *s, const char *element)
+ * service that uses it names its host. So is a built-in action, which a file can't have. */
+static bool is_comment(const struct conf_setting *s, const char *element)
 {
+	if (strcmp(s->name, "actions") == 0)
+		return ((const struct conf_action *)(const void *)element)->builtin;
 	return strcmp(s->name, "upstreams") == 0 &&
 	       ((const struct conf_upstream *)(const void *)element)->brief;
 }
@@ -70,7 +72,7 @@ static void print_sections(struct buf *b, const char *indent, const struct conf_
 	for (size_t i = 0; i < count; i++) {
 		const char *element = array + i * s->section->size;
 		const char *name = *(char *const *)(const void *)element;
-		const char *lead = is_brief(s, element) ? "# " : "";
+		const char *lead = is_comment(s, element) ? "# " : "";
 
 		must(buf_printf(b, "%s%s  ", indent, lead));
 		print_quoted(b, name);

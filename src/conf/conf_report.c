@@ -44,6 +44,22 @@ static bool before(struct conf_place a, struct conf_place b)
 	return a.line != b.line ? a.line < b.line : a.column < b.column;
 }
 
+/* Settings that are inherited are looked at wherever they came to, and were wrong in one place. */
+static bool is_said(const struct conf_report *r, struct conf_place at, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (size_t i = 0; i < r->line_count; i++) {
+		const struct conf_line *l = &r->lines[i];
+		size_t end = i + 1 < r->line_count ? r->lines[i + 1].start : r->len;
+
+		if (l->at.line == at.line && l->at.column == at.column && end - l->start == len &&
+		    memcmp(r->text + l->start, line, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Behind all lines of the same place and before: what a reader finds first stands first. */
 static void insert(struct conf_report *r, struct conf_place at, const char *line)
 {
@@ -92,7 +108,8 @@ static void put(struct conf_report *r, struct conf_place at, const char *kind, c
 	make_printable(line);
 	line[len] = '\n';
 	line[len + 1] = '\0';
-	insert(r, at, line);
+	if (!is_said(r, at, line))
+		insert(r, at, line);
 }
 
 void conf_error(struct conf_report *r, struct conf_place at, const char *fmt, ...)

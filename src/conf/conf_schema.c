@@ -126,6 +126,9 @@ void conf_schema_want(const struct conf_setting *s, char want[CONF_WANT_MOST])
 	case CONF_TYPE_DURATION:
 		want_range(s, "a time such as 500ms, 30s, 5m, 2h or 1d", want);
 		break;
+	case CONF_TYPE_DATE:
+		snprintf(want, CONF_WANT_MOST, "a day such as 2026-12-20, or a time such as 2026-12-20T18:00:00Z");
+		break;
 	case CONF_TYPE_CHOICE:
 		want_choice(s, want);
 		break;

@@ -15,6 +15,7 @@ enum conf_type {
 	CONF_TYPE_COUNT,    /* unsigned */
 	CONF_TYPE_SIZE,     /* uint64_t, octets */
 	CONF_TYPE_DURATION, /* msec */
+	CONF_TYPE_DATE,     /* int64_t, seconds since 1970; 0: not set */
 	CONF_TYPE_CHOICE,   /* an enum */
 	CONF_TYPE_SECTION,  /* a structure inside this one */
 	CONF_TYPE_SECTIONS, /* an array of structures, by name */
@@ -28,10 +29,14 @@ enum conf_form {
 	CONF_FORM_DOMAIN, /* a host name */
 	CONF_FORM_HOST,   /* a host name or address, with or without port */
 	CONF_FORM_LISTEN, /* an address with port */
+	CONF_FORM_SERVER, /* the same, of one server: no asterisk */
+	CONF_FORM_SOCKET, /* the same, or the path of a UNIX socket */
+	CONF_FORM_PATH,   /* of a file that another process opens: not relative */
 	CONF_FORM_NET,    /* a network or an address */
 	CONF_FORM_PLACE,  /* the same, or a host name */
 	CONF_FORM_PATTERN, /* a host name, its first label may be an asterisk */
-	CONF_FORM_PARTNER, /* a domain, a mail address or an asterisk */
+	CONF_FORM_PARTNER, /* a domain, a mail address or an asterisk; with asterisk or dot in front what is below, or it alone */
+	CONF_FORM_MAILBOX, /* user@domain */
 	CONF_FORM_HEX,    /* of a COUNT: hexadecimal */
 };
 
@@ -48,6 +53,7 @@ struct conf_setting {
 	enum conf_type type;
 	enum conf_form form;
 	bool needed;         /* wherever it is there at all */
+	const char *unless;  /* not `needed` where this other one is set; NULL: always */
 	unsigned needed_for; /* not 0: for these values of what the section is `by`, as bits */
 	size_t at;         /* offset in the structure of its section */
 	size_t count_at;   /* SECTIONS, ROWS: of the number of elements, a size_t */
@@ -71,10 +77,12 @@ struct conf_section {
 };
 
 extern const struct conf_section conf_schema; /* the top level: struct conf */
+/* Parts of it with files of their own. */
+extern const struct conf_section conf_partner_section, conf_list_section, conf_route_section;
 
 #define CONF_NAME_MOST 63
 #define CONF_NAME_PATTERN "^[A-Za-z0-9._-]{1,63}$"
-#define CONF_PARTNER_PATTERN "^([*]|([^@ ]+@)?([A-Za-z0-9._-]+|\\[[^\\]@ ]+\\]))$"
+#define CONF_PARTNER_PATTERN "^([*]|([^@ ]+@)?([^@ *]+|\\[[^\\]@ ]+\\])|[*][.][^@ *]+)$"
 bool conf_schema_is_name(const char *text);
 
 /* Whether the setting is there at all, as the rest of its structure is set. */

@@ -54,10 +54,16 @@ static json_t *of_text(const struct conf_setting *s)
 
 	if (s->form == CONF_FORM_NAME)
 		return of_pattern(CONF_NAME_PATTERN);
-	if (s->form == CONF_FORM_LISTEN)
+	if (s->form == CONF_FORM_LISTEN || s->form == CONF_FORM_SERVER)
 		return of_pattern(":[0-9]{1,5}$");
 	if (s->form == CONF_FORM_NET)
 		return of_pattern("^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$");
+	if (s->form == CONF_FORM_SOCKET)
+		return of_pattern("^/|:[0-9]{1,5}$");
+	if (s->form == CONF_FORM_PATH)
+		return of_pattern("^/");
+	if (s->form == CONF_FORM_MAILBOX)
+		return of_pattern("^[^ ]+@[^@ ]+$");
 	if (s->form == CONF_FORM_PLACE || s->form == CONF_FORM_PATTERN)
 		return of_pattern("^[^ ]+$");
 	j = of_type("string");
@@ -180,6 +186,8 @@ static json_t *of_setting(const struct conf_setting *s)
 		return either(of_range(s), of_pattern("^[0-9]+[kKmMgG]?$"));
 	case CONF_TYPE_DURATION:
 		return either(of_pattern("^[0-9]+(ms|s|m|h|d)$"), made(json_pack("{s:i}", "const", 0)));
+	case CONF_TYPE_DATE:
+		return of_pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2}))?$");
 	case CONF_TYPE_CHOICE:
 		return of_choice(s);
 	case CONF_TYPE_SECTION:
@@ -250,7 +258,9 @@ static json_t *of_section(const struct conf_section *section)
 		set(one, "description", json_string(s->meaning));
 		if (s->preset != NULL)
 			set(one, "default", preset_of(s));
-		if (s->needed && s->only == 0)
+		if (s->needed && s->unless != NULL)
+			set(j, "anyOf", json_pack("[{s:[s]}, {s:[s]}]", "required", s->name, "required", s->unless));
+		else if (s->needed && s->only == 0)
 			append(needed, json_string(s->name));
 		set(properties, s->name, one);
 	}

@@ -15,13 +15,20 @@
 static const struct conf_choice modes[] = {
 	{ "relay", CONF_MODE_RELAY, false },
 	{ "transparent", CONF_MODE_TRANSPARENT, false },
+	{ "outbound", CONF_MODE_OUTBOUND, false },
 	{ "submission", 0, true },
-	{ "outbound", 0, true },
 	{ 0 },
 };
 
 #define RELAY (1u << CONF_MODE_RELAY)
 #define TRANSPARENT (1u << CONF_MODE_TRANSPARENT)
+#define OUTBOUND (1u << CONF_MODE_OUTBOUND)
+
+static const struct conf_choice directions[] = {
+	{ "inbound", CONF_DIRECTION_INBOUND, false },
+	{ "outbound", CONF_DIRECTION_OUTBOUND, false },
+	{ 0 },
+};
 
 static const struct conf_choice intercepts[] = {
 	{ "tproxy", CONF_INTERCEPT_TPROXY, false },
@@ -43,25 +50,11 @@ static const struct conf_choice methods[] = {
 };
 
 #define TERMINATE (1u << CONF_METHOD_TERMINATE)
+#define PASSTHROUGH (1u << CONF_METHOD_PASSTHROUGH)
 
 static const struct conf_choice untrusted[] = {
 	{ "refuse", CONF_UNTRUSTED_REFUSE, false },
 	{ "untrusted", CONF_UNTRUSTED_MINT, false },
-	{ 0 },
-};
-
-static const struct conf_choice partner_clients[] = {
-	{ "required", CONF_PARTNER_CLIENT_REQUIRED, false },
-	{ "optional", CONF_PARTNER_CLIENT_OPTIONAL, false },
-	{ "none", CONF_PARTNER_CLIENT_NONE, false },
-	{ 0 },
-};
-
-static const struct conf_choice partner_upstreams[] = {
-	{ "required", CONF_PARTNER_UPSTREAM_REQUIRED, false },
-	{ "preferred", CONF_PARTNER_UPSTREAM_PREFERRED, false },
-	{ "allowed", CONF_PARTNER_UPSTREAM_ALLOWED, false },
-	{ "none", CONF_PARTNER_UPSTREAM_NONE, false },
 	{ 0 },
 };
 
@@ -186,7 +179,8 @@ static const struct conf_setting profile_settings[] = {
 		     "revoked is bad. hard: a certificate that names a responder has to come with a "
 		     "good one; one that names none is fine." },
 	{ .name = "compliance", AT(compliance), .type = CONF_TYPE_SWITCH,
-	  .meaning = "Whether a connection that speaks something else where TLS has to be is closed." },
+	  .meaning = "For passthrough: a connection that speaks something else where TLS has to begin is closed. "
+		     "Where TLS ends here it always is." },
 	{ .name = "verify", AT(verify), .type = CONF_TYPE_SWITCH,
 	  .meaning = "Towards upstreams: `encrypt` counts as `verify` wherever this profile is used." },
 };
@@ -258,7 +252,10 @@ static const struct conf_section upstream_section = {
 
 #define AT(member) .at = offsetof(struct conf_action, member)
 static const struct conf_setting action_settings[] = {
-	{ .name = "tls", AT(tls), .type = CONF_TYPE_CHOICE, .choices = methods, .needed = true,
+	{ .name = "inherit", AT(inherit), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .want = "Incoming, Outgoing or another action",
+	  .meaning = "Where everything comes from that is not set here. Incoming and Outgoing are built in." },
+	{ .name = "tls", AT(tls), .type = CONF_TYPE_CHOICE, .choices = methods, .needed = true, .unless = "inherit",
 	  .meaning = "terminate: TLS ends here, on both sides. passthrough: client and upstream have it "
 		     "between them, unread. strip: STARTTLS is not offered, all goes in clear." },
 	{ .name = "certificates", AT(certificates), .type = CONF_TYPE_LIST, .form = CONF_FORM_NAME,
@@ -278,16 +275,16 @@ static const struct conf_setting action_settings[] = {
 	  .preset = "may", .only = TERMINATE,
 	  .meaning = "On `listen`: none: no STARTTLS. may: offered. encrypt: no mail without it." },
 	{ .name = "tls_profile", AT(tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
-	  .preset = "intermediate", .only = TERMINATE,
+	  .preset = "intermediate", .only = TERMINATE | PASSTHROUGH,
 	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
-	  .meaning = "TLS versions, ciphers and groups towards clients." },
+	  .meaning = "TLS versions, ciphers and groups towards clients. With passthrough its `compliance` alone." },
 	{ .name = "upstream_tls", AT(upstream_tls), .type = CONF_TYPE_CHOICE, .choices = needs,
 	  .preset = "may", .only = TERMINATE,
 	  .meaning = "As `tls` of an upstream. Of transparent services." },
 	{ .name = "upstream_tls_profile", AT(upstream_tls_profile), .type = CONF_TYPE_TEXT,
-	  .form = CONF_FORM_NAME, .preset = "intermediate", .only = TERMINATE,
+	  .form = CONF_FORM_NAME, .preset = "intermediate", .only = TERMINATE | PASSTHROUGH,
 	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
-	  .meaning = "TLS versions, ciphers and groups towards upstreams. Of transparent services." },
+	  .meaning = "The same towards upstreams. Of transparent services." },
 	{ .name = "min_bits", AT(min_bits), .type = CONF_TYPE_COUNT, .preset = "0", .most = 256,
 	  .only = TERMINATE,
 	  .meaning = "The smallest strength of the cipher towards upstreams. 0: any. Of transparent services." },
@@ -303,21 +300,6 @@ static const struct conf_setting action_settings[] = {
 };
 static const struct conf_section action_section = {
 	"action", sizeof(struct conf_action), action_settings, COUNT_OF(action_settings), "tls"
-};
-#undef AT
-
-#define AT(member) .at = offsetof(struct conf_partner, member)
-static const struct conf_setting partner_settings[] = {
-	{ .name = "client", AT(client), .type = CONF_TYPE_CHOICE, .choices = partner_clients,
-	  .meaning = "TLS of the client that sends to it. required: without, its recipients are refused (530 "
-		     "5.7.0). optional: either will do. none: STARTTLS is not offered; for `\"*\"` alone. Not "
-		     "set: as the service has it." },
-	{ .name = "upstream", AT(upstream), .type = CONF_TYPE_CHOICE, .choices = partner_upstreams,
-	  .meaning = "TLS towards the upstream. required: TLS or nothing. preferred: TLS where it can be had. "
-		     "allowed: as on the client's side. none: in clear. Not set: as upstream or action have it." },
-};
-static const struct conf_section partner_section = {
-	"partner", sizeof(struct conf_partner), partner_settings, COUNT_OF(partner_settings), NULL
 };
 #undef AT
 
@@ -351,7 +333,8 @@ static const struct conf_section rule_section = {
 static const struct conf_setting service_settings[] = {
 	{ .name = "mode", AT(mode), .type = CONF_TYPE_CHOICE, .choices = modes, .preset = "relay",
 	  .meaning = "relay: all mail goes to one upstream. transparent: connections that the network brings "
-		     "here on their way go on to where they were meant to go (`sallyport nft-rules`)." },
+		     "here on their way go on to where they were meant to go (`sallyport nft-rules`). outbound: mail "
+		     "goes to the servers of each recipient's domain, with the TLS that it must have there." },
 	{ .name = "intercept", AT(intercept), .type = CONF_TYPE_CHOICE, .choices = intercepts,
 	  .preset = "tproxy", .only = TRANSPARENT,
 	  .meaning = "How the network does that: tproxy leaves addresses as they are, redirect changes them "
@@ -359,6 +342,10 @@ static const struct conf_setting service_settings[] = {
 	{ .name = "source", AT(source), .type = CONF_TYPE_CHOICE, .choices = sources, .preset = "own",
 	  .only = TRANSPARENT,
 	  .meaning = "Whose address the upstream sees: our own, or the client's." },
+	{ .name = "direction", AT(direction), .type = CONF_TYPE_CHOICE, .choices = directions, .preset = "inbound",
+	  .only = RELAY | TRANSPARENT,
+	  .meaning = "Where the mail is going: to servers of ours, or (outbound) to those of others. Partners hold by "
+		     "it." },
 	{ .name = "listen", AT(listen), .type = CONF_TYPE_LIST, .form = CONF_FORM_LISTEN,
 	  .most = 64, .want = "an address", .wants = "addresses",
 	  .like = " with its port such as 192.0.2.1:25, *:25 or [2001:db8::1]:25",
@@ -377,22 +364,56 @@ static const struct conf_setting service_settings[] = {
 	  .want = "a rule", .wants = "rules, in order",
 	  .meaning = "The first that matches says what is done." },
 	{ .name = "action", AT(action), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
-	  .needed_for = TRANSPARENT, .want = "the name of one of `actions`",
+	  .needed_for = TRANSPARENT, .only = RELAY | TRANSPARENT, .want = "the name of one of `actions`",
 	  .meaning = "transparent: what is done where no rule matches; must be set. relay: settings that the "
 		     "service shares with others." },
 	{ .name = "upstream", AT(upstream), .type = CONF_TYPE_TEXT, .needed = true, .only = RELAY,
 	  .want = "the name of one of `upstreams`, or a host such as 10.0.0.5:25",
 	  .meaning = "Where the mail goes." },
+	{ .name = "next_hop_tls", AT(next_hop_tls), .type = CONF_TYPE_CHOICE, .choices = needs, .preset = "may",
+	  .only = OUTBOUND,
+	  .meaning = "As `tls` of an upstream, towards the servers of all domains: no less than this; partners, DANE "
+		     "and MTA-STS can ask for more." },
+	{ .name = "min_bits", AT(min_bits), .type = CONF_TYPE_COUNT, .preset = "0", .most = 256, .only = OUTBOUND,
+	  .meaning = "The smallest strength of the cipher there. 0: any." },
+	{ .name = "next_hop_tls_profile", AT(next_hop_tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .preset = "intermediate", .only = OUTBOUND,
+	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
+	  .meaning = "TLS versions, ciphers and groups there." },
+	{ .name = "ca", AT(ca), .type = CONF_TYPE_TEXT, .only = OUTBOUND, .want = "the path of a PEM file",
+	  .meaning = "The roots that certificates may come from there. Not set: the system's." },
+	{ .name = "crl", AT(crl), .type = CONF_TYPE_TEXT, .only = OUTBOUND, .want = "the path of a PEM file",
+	  .meaning = "Certificates there that have been revoked: one list (CRL) or more." },
+	{ .name = "client_certificate", AT(client_certificate), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
+	  .only = OUTBOUND, .want = "the name of one of `certificates`",
+	  .meaning = "Shown where a server there asks for a client certificate." },
+	{ .name = "port", AT(port), .type = CONF_TYPE_COUNT, .preset = "25", .least = 1, .most = 65535, .only = OUTBOUND,
+	  .meaning = "Of the servers there; another one is for trials." },
+	{ .name = "dane", AT(dane), .type = CONF_TYPE_BOOL, .preset = "yes", .only = OUTBOUND,
+	  .meaning = "Whether TLSA records are honoured (RFC 7672)." },
+	{ .name = "mta_sts", AT(mta_sts), .type = CONF_TYPE_BOOL, .preset = "yes", .only = OUTBOUND,
+	  .meaning = "Whether MTA-STS policies are honoured (RFC 8461)." },
+	{ .name = "fallback", AT(fallback), .type = CONF_TYPE_TEXT, .only = OUTBOUND,
+	  .want = "the name of one of `upstreams`, or a host such as 127.0.0.1:10026",
+	  .meaning = "An MTA with a queue that takes what part of a message's recipients could not be served. It has to "
+		     "send by a service without a fallback." },
+	{ .name = "remember", AT(remember), .type = CONF_TYPE_COUNT, .preset = "0", .most = 1000000, .only = OUTBOUND,
+	  .meaning = "After so many deliveries with TLS in a row it is an alarm where a server offers none. 0: never." },
+	{ .name = "remember_defers", AT(remember_defers), .type = CONF_TYPE_BOOL, .preset = "no", .only = OUTBOUND,
+	  .meaning = "Whether mail has to wait then (4xx)." },
+	{ .name = "tls_required_header", AT(tls_required_header), .type = CONF_TYPE_BOOL, .preset = "no",
+	  .only = OUTBOUND,
+	  .meaning = "Whether a message with `TLS-Required: No` goes without DANE and MTA-STS (RFC 8689)." },
 	{ .name = "certificates", AT(certificates), .type = CONF_TYPE_LIST, .form = CONF_FORM_NAME,
-	  .most = 256, .only = RELAY,
+	  .most = 256, .only = RELAY | OUTBOUND,
 	  .want = "the name of one of `certificates`", .wants = "such names",
 	  .meaning = "Chosen from by the name that the client asks for (SNI); the first is the "
 		     "default. Not set: all there are." },
 	{ .name = "client_tls", AT(client_tls), .type = CONF_TYPE_CHOICE, .choices = client_levels,
-	  .preset = "may", .only = RELAY,
+	  .preset = "may", .only = RELAY | OUTBOUND,
 	  .meaning = "On `listen`: none: no STARTTLS. may: offered. encrypt: no mail without it." },
 	{ .name = "tls_profile", AT(tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
-	  .preset = "intermediate", .only = RELAY,
+	  .preset = "intermediate", .only = RELAY | OUTBOUND,
 	  .want = "modern, intermediate, legacy or one of `tls_profiles`",
 	  .meaning = "TLS versions, ciphers and groups." },
 	{ .name = "hostname", AT(hostname), .type = CONF_TYPE_TEXT, .form = CONF_FORM_DOMAIN,
@@ -465,6 +486,8 @@ static const struct conf_setting settings[] = {
 	  .least = 1, .most = 0x7fffffff,
 	  .meaning = "Mark (SO_MARK) of the connections that transparent services open, so that the network does "
 		     "not bring them here again. The next number marks what it brings." },
+	{ .name = "route", AT(route), .type = CONF_TYPE_SECTION, .section = &conf_route_section,
+	  .meaning = "How it is found out where mail goes and what TLS it must have there, for services of mode outbound." },
 	{ .name = "log", AT(log), .type = CONF_TYPE_SECTION, .section = &log_section,
 	  .meaning = "What the log looks like." },
 	{ .name = "certificates", AT(certs), COUNT_AT(cert_count), .type = CONF_TYPE_SECTIONS,
@@ -483,10 +506,14 @@ static const struct conf_setting settings[] = {
 	  .section = &action_section, .want = "actions by name", .most = 1000,
 	  .meaning = "What is done with TLS; settings that services share." },
 	{ .name = "partners", AT(partners), COUNT_AT(partner_count), .type = CONF_TYPE_SECTIONS,
-	  .form = CONF_FORM_PARTNER, .section = &partner_section, .want = "partners by domain",
+	  .form = CONF_FORM_PARTNER, .section = &conf_partner_section, .want = "partners by domain",
 	  .most = 100000,
-	  .meaning = "What TLS must be for mail to a domain and those below it, to an address "
-		     "(`user@example.net`), or to all others (`\"*\"`)." },
+	  .meaning = "What TLS must be for mail to a domain and those below it (`example.net`), to those below it alone "
+		     "(`.example.net`, `\"*.example.net\"`), to it alone (`\"*@example.net\"`), to an address "
+		     "(`user@example.net`), or to all others (`\"*\"`). The most specific one counts." },
+	{ .name = "partner_lists", AT(lists), COUNT_AT(list_count), .type = CONF_TYPE_SECTIONS,
+	  .section = &conf_list_section, .want = "lists by name", .most = 100,
+	  .meaning = "Partners that stand in files, with what a list's have in common." },
 	/* proc/shared.h tells no more than 64 services apart. */
 	{ .name = "services", AT(services), COUNT_AT(service_count), .type = CONF_TYPE_SECTIONS,
 	  .section = &service_section, .needed = true, .want = "services by name", .most = 64,

@@ -243,27 +243,50 @@ static bool write_all(int fd, const char *at, size_t len)
 	return true;
 }
 
-static bool write_sealed(const struct conf_source *s, int fd)
+static bool write_file(const struct conf_file *f, int fd)
+{
+	char head[64];
+	int len = snprintf(head, sizeof(head), "%zu %zu\n", strlen(f->path), f->len);
+
+	return write_all(fd, head, (size_t)len) && write_all(fd, f->path, strlen(f->path)) &&
+	       write_all(fd, f->bytes, f->len);
+}
+
+/* `paths` NULL: all. The first file of all has no folder before it. */
+static bool is_wanted(const struct conf_source *s, const struct conf_file *f, const char *const *paths, size_t count)
+{
+	bool wanted = paths == NULL;
+
+	for (size_t i = 0; !wanted && i < count; i++) {
+		char *full = full_path(s, paths[i]);
+
+		wanted = strcmp(f->path, paths[i]) == 0 || strcmp(f->path, full) == 0;
+		free(full);
+	}
+	return wanted;
+}
+
+static bool write_sealed(const struct conf_source *s, int fd, const char *const *paths, size_t count)
 {
 	bool good = write_all(fd, seal_title, strlen(seal_title));
 
 	for (size_t i = 0; good && i < s->count; i++) {
-		const struct conf_file *f = &s->files[i];
-		char head[64];
-		int len = snprintf(head, sizeof(head), "%zu %zu\n", strlen(f->path), f->len);
-
-		good = write_all(fd, head, (size_t)len) &&
-		       write_all(fd, f->path, strlen(f->path)) &&
-		       write_all(fd, f->bytes, f->len);
+		if (is_wanted(s, &s->files[i], paths, count))
+			good = write_file(&s->files[i], fd);
 	}
 	return good && fcntl(fd, F_ADD_SEALS, SEALS) == 0;
 }
 
 int conf_source_seal(const struct conf_source *s, struct why *why)
 {
+	return conf_source_seal_only(s, NULL, 0, why);
+}
+
+int conf_source_seal_only(const struct conf_source *s, const char *const *paths, size_t count, struct why *why)
+{
 	int fd = memfd_create("sallyport-conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd >= 0 && write_sealed(s, fd))
+	if (fd >= 0 && write_sealed(s, fd, paths, count))
 		return fd;
 	why_set(why, FAULT_SYSTEM, "can't seal the configuration: %s", strerror(errno));
 	if (fd >= 0)

@@ -26,5 +26,9 @@ MUST_CHECK bool conf_source_read(struct conf_source *s, const char *path, struct
 
 /* A sealed memfd (close-on-exec) with all that was read so far; -1 with `why`. */
 MUST_CHECK int conf_source_seal(const struct conf_source *s, struct why *why);
+/* The same with these files alone, as they were asked for: for a role that must not have the others (keys). What was not read
+ * is left out. */
+MUST_CHECK int conf_source_seal_only(const struct conf_source *s, const char *const *paths, size_t count,
+				     struct why *why);
 
 #endif

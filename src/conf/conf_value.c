@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "conf/conf_addr.h"
+#include "conf/conf_date.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -186,6 +187,15 @@ bool conf_value_form(const struct conf_setting *s, const char *text, struct why 
 		good = conf_addr_host(span_str(text), &cause);
 	} else if (s->form == CONF_FORM_LISTEN) {
 		good = conf_addr_listen(span_str(text), &a, &cause);
+	} else if (s->form == CONF_FORM_SERVER) {
+		good = conf_addr_server(span_str(text), &cause);
+	} else if (s->form == CONF_FORM_SOCKET) {
+		good = text[0] == '/' || conf_addr_server(span_str(text), &cause);
+	} else if (s->form == CONF_FORM_PATH) {
+		why_set(&cause, FAULT_POLICY, "it does not begin with a slash");
+		good = text[0] == '/';
+	} else if (s->form == CONF_FORM_MAILBOX) {
+		good = conf_addr_mailbox(span_str(text), &cause);
 	} else if (s->form == CONF_FORM_NET) {
 		good = conf_addr_net(span_str(text), &net, &cause);
 	} else if (s->form == CONF_FORM_PLACE) {
@@ -207,6 +217,17 @@ static bool set_text(const struct conf_setting *s, const char *text, void *membe
 	return true;
 }
 
+static bool set_date(const struct conf_setting *s, const char *text, void *member, struct why *why)
+{
+	struct why cause;
+	int64_t at;
+
+	if (!conf_date_read(span_str(text), &at, &cause))
+		return refuse(s, text, cause.text, why);
+	memcpy(member, &at, sizeof(at));
+	return true;
+}
+
 bool conf_value_read(const struct conf_setting *s, const char *text, void *member, struct why *why)
 {
 	switch (s->type) {
@@ -215,6 +236,8 @@ bool conf_value_read(const struct conf_setting *s, const char *text, void *membe
 	case CONF_TYPE_BOOL:
 	case CONF_TYPE_SWITCH:
 		return set_bool(s, text, member, why);
+	case CONF_TYPE_DATE:
+		return set_date(s, text, member, why);
 	case CONF_TYPE_CHOICE:
 		return set_choice(s, text, member, why);
 	default:
@@ -272,6 +295,11 @@ const char *conf_value_print(const struct conf_setting *s, const void *member,
 	case CONF_TYPE_BOOL:
 	case CONF_TYPE_SWITCH:
 		return print_bool(s, member);
+	case CONF_TYPE_DATE:
+		if (*(const int64_t *)member == 0)
+			return NULL;
+		conf_date_print(*(const int64_t *)member, text);
+		return text;
 	case CONF_TYPE_CHOICE:
 		return print_choice(s, member);
 	case CONF_TYPE_COUNT:

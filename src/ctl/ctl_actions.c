@@ -13,7 +13,13 @@
 
 static const char *mode_name(enum conf_mode mode)
 {
-	return mode == CONF_MODE_TRANSPARENT ? "transparent" : "relay";
+	static const char *const names[] = {
+		[CONF_MODE_RELAY] = "relay",
+		[CONF_MODE_TRANSPARENT] = "transparent",
+		[CONF_MODE_OUTBOUND] = "outbound",
+	};
+
+	return names[mode];
 }
 
 static bool is(const char *name, const char *action)
@@ -34,7 +40,18 @@ static const char *verdict(const struct conf_action *a, const struct conf_servic
 	return inspects(s) ? "yes" : "no";
 }
 
+/* "Incoming (built-in)" */
+#define NAME_MOST (80)
+
+static const char *name_of(const char *action, bool builtin, char text[NAME_MOST])
+{
+	snprintf(text, NAME_MOST, "%s%s", action, builtin ? " (built-in)" : "");
+	return text;
+}
+
 static const char row[] = "%-20s %-12s %-20s %-12s %-12s %-9s ";
+
+static const char unused[] = "%-20s %-12s -\n";
 
 static void put_users(const struct conf_action *a, const struct conf_service *s, struct buf *out)
 {
@@ -58,7 +75,10 @@ void ctl_actions_table(const struct conf *c, struct buf *out)
 	for (size_t i = 0; i < c->action_count; i++) {
 		const struct conf_action *a = &c->actions[i];
 		const char *method = conf_method_name(a->tls);
+		char name[NAME_MOST];
 		bool used = false;
+
+		name_of(a->name, a->builtin, name);
 
 		for (size_t j = 0; j < c->service_count; j++) {
 			const struct conf_service *s = &c->services[j];
@@ -66,12 +86,19 @@ void ctl_actions_table(const struct conf *c, struct buf *out)
 			if (!conf_service_uses(s, a->name))
 				continue;
 			used = true;
-			must(buf_printf(out, row, a->name, method, s->name, mode_name(s->mode),
+			must(buf_printf(out, row, name, method, s->name, mode_name(s->mode),
 					conf_support_name(s->tls_support), verdict(a, s)));
 			put_users(a, s, out);
 		}
 		if (!used)
-			must(buf_printf(out, "%-20s %-12s -\n", a->name, method));
+			must(buf_printf(out, unused, name, method));
+	}
+	for (size_t i = 0; i < CONF_BUILTIN_ACTIONS; i++) {
+		const struct conf_builtin_action *b = &conf_builtin_actions[i];
+		char name[NAME_MOST];
+
+		if (conf_action_find(c, b->name) == NULL)
+			must(buf_printf(out, unused, name_of(b->name, true, name), conf_method_name(b->tls)));
 	}
 }
 
@@ -95,6 +122,12 @@ static json_t *json_of_use(const struct conf_action *a, const struct conf_servic
 			      "rules", rules, "otherwise", is(s->action, a->name)));
 }
 
+static json_t *json_of_action(const char *name, bool builtin, enum conf_method tls, json_t *uses_taken)
+{
+	return made(json_pack("{s:s, s:b, s:s, s:o}", "action", name, "builtin", builtin, "tls", conf_method_name(tls),
+			      "services", uses_taken));
+}
+
 char *ctl_actions_json(const struct conf *c)
 {
 	json_t *all = made(json_array());
@@ -108,8 +141,14 @@ char *ctl_actions_json(const struct conf *c)
 			if (conf_service_uses(&c->services[j], a->name))
 				must(json_array_append_new(uses, json_of_use(a, &c->services[j])) == 0);
 		}
-		must(json_array_append_new(all, made(json_pack("{s:s, s:s, s:o}", "action", a->name, "tls",
-							       conf_method_name(a->tls), "services", uses))) == 0);
+		must(json_array_append_new(all, json_of_action(a->name, a->builtin, a->tls, uses)) == 0);
+	}
+	/* Those that the file does not name have no services. */
+	for (size_t i = 0; i < CONF_BUILTIN_ACTIONS; i++) {
+		const struct conf_builtin_action *b = &conf_builtin_actions[i];
+
+		if (conf_action_find(c, b->name) == NULL)
+			must(json_array_append_new(all, json_of_action(b->name, true, b->tls, made(json_array()))) == 0);
 	}
 	text = json_dumps(all, JSON_INDENT(2));
 	must(text != NULL);

@@ -1,6 +1,6 @@
 /* ctl/ctl_actions.h
  * sallyport actions -c FILE [--json]: each action with its method and every service that uses it, with that
- * service's TLS support (SPEC WG-3). What is wrong with the configuration goes to stderr, the table is
+ * service's TLS support (SPEC WG-3); then the built-in ones that the file does not name. What is wrong with the configuration goes to stderr, the table is
  * printed all the same. Returns the exit status: 0 fine, 64 wrong use, 66 the file can't be read, 78 there are
  * errors. */
 #ifndef CTL_ACTIONS_H

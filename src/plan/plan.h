@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "conf/conf_addr.h"
 #include "io/addr.h"
+#include "policy/policy_decide.h"
 #include "tls/tls_client.h"
 #include "tls/tls_mint.h"
 #include "tls/tls_server.h"
@@ -32,7 +33,7 @@ struct plan_upstream {
 	size_t index;
 	bool mirror;       /* the level follows the client's side */
 	struct tls_need need; /* with mirror: level is NEED_NONE here and is set per leg */
-	struct tls_client *tls; /* NULL: the level is none, and no partner asks for more */
+	struct tls_client *tls; /* never NULL: a partner may ask for TLS at any time */
 	struct plan_host *hosts;
 	size_t host_count;
 };
@@ -55,6 +56,8 @@ struct plan_action {
 	size_t index;
 	enum conf_method method;
 	struct plan_upstream *template;   /* never NULL: for passthrough and strip with level none and default timeouts */
+	/* passthrough: who speaks something else where TLS must begin is not let through (tls_profile's `compliance`) */
+	bool client_complies, upstream_complies;
 	/* All that follows is for `terminate`; for the others NULL and false. */
 	struct tls_server *tls;           /* NULL: no TLS towards clients. With `authority` each connection has to be
 	                                   * given its certificate (tls_conn_use_cert): that of the context is
@@ -79,21 +82,21 @@ struct plan_service {
 	size_t index;
 	const char *hostname;
 	const struct plan *plan;
-	/* Of mode relay alone: */
+	/* Of modes relay and outbound: */
 	struct tls_server *tls; /* NULL: no TLS towards clients */
 	bool offer_tls;         /* STARTTLS is offered */
 	bool need_tls;
 	bool esmtp;             /* EHLO is answered */
-	struct plan_upstream *upstream;
+	struct plan_upstream *upstream; /* of relay alone */
+	enum policy_direction direction; /* of the partner rules that hold here: outbound or inbound */
+	/* Of mode outbound alone: */
+	struct plan_upstream *next_hop;  /* the template for its legs, without hosts */
+	struct plan_clients *clients;    /* what plan_next_hop_client has made; private */
+	struct plan_upstream *fallback;  /* NULL: none */
 	/* Of mode transparent alone: */
 	struct plan_rule *rules;
 	size_t rule_count;
 	const struct plan_action *action; /* where no rule matches */
-};
-
-struct plan_partner {
-	const struct conf_partner *conf;
-	char *key; /* the name as it is compared: lower case, no dot at its end */
 };
 
 struct plan {
@@ -105,8 +108,7 @@ struct plan {
 	size_t authority_count;
 	struct plan_action *actions;
 	size_t action_count;
-	struct plan_partner *partners; /* sorted by key */
-	size_t partner_count;
+	struct policy_table *rules;    /* of `partners` and `partner_lists`; their origins are "path:line" */
 	struct plan_upstream *upstreams;
 	size_t upstream_count;
 	/* Host names that rules have as destinations, each once. The resolver's word on names[i] comes as IPC_ADDRS
@@ -115,6 +117,7 @@ struct plan {
 	size_t name_count;
 	struct plan_service *services;
 	size_t service_count;
+	size_t next_hop_count;       /* of services of mode outbound; the k-th has next_hop->index upstream_count + action_count + k */
 	struct plan_listen *listens; /* what tls_support lets listen */
 	size_t listen_count;
 };
@@ -125,6 +128,10 @@ MUST_CHECK struct plan *plan_build(struct conf *conf, struct conf_source *source
 				   const struct tls_ticket_ring *tickets, int64_t now,
 				   uint32_t generation, struct conf_report *report);
 
+/* For a role that has no TLS and no sessions: of all the above `conf` and `rules` alone, so no key is read. */
+MUST_CHECK struct plan *plan_build_rules(struct conf *conf, struct conf_source *source, int64_t now,
+					 uint32_t generation, struct conf_report *report);
+
 /* The action for a connection to a transparent service: that of the first rule that matches, else the
  * service's own; `*rule` is the rule's name, else NULL. `sni`: NULL where none was sent or the service can't
  * know; rules with `sni` don't match then. Addresses may be IPv4-mapped, ports don't count.
@@ -133,6 +140,8 @@ MUST_CHECK struct plan *plan_build(struct conf *conf, struct conf_source *source
 const struct plan_action *plan_choose(const struct plan_service *s, const struct addr *client,
 				      const struct addr *destination, const char *sni,
 				      const char **rule);
+/* The host name that the rule (NULL: none) has for the destination; NULL: it has none. */
+const char *plan_destination_name(const struct plan_service *s, const char *rule, const struct addr *destination);
 /* Whether that choice may depend on the SNI. */
 bool plan_needs_sni(const struct plan_service *s, const struct addr *client,
 		    const struct addr *destination);
@@ -143,18 +152,36 @@ bool plan_needs_sni(const struct plan_service *s, const struct addr *client,
  * where the plan has no such name. */
 MUST_CHECK bool plan_name_learn(struct plan *p, size_t name, const struct addr *addrs, unsigned count);
 
-/* The partner rule for a recipient (user@domain, or the domain alone): the address itself, then its domain, then
- * those above it, then "*"; NULL: none. ASCII case and a dot at the end don't count. */
-const struct plan_partner *plan_partner_find(const struct plan *p, struct span recipient);
-
-/* What TLS must be towards the upstream for such a recipient. A partner (NULL: none) that says something has
- * the say: required is `encrypt`, or `verify` where the upstream has that; preferred `may`; allowed the
- * client's side (`client_tls`: it has TLS) as `encrypt` or `none`. So has an upstream with mirror. */
-struct tls_need plan_need(const struct plan_upstream *u, const struct plan_partner *partner,
+/* What TLS must be towards the upstream for a recipient whose rule (policy_table_find; NULL: none) this is, in a service of
+ * direction `d`. First `upstream` of the rule has the say: required is `encrypt`, or `verify` where the upstream has that;
+ * preferred `may`; allowed the client's side (`client_tls`: it has TLS) as `encrypt` or `none`. So has an upstream with
+ * mirror. Then, in direction outbound, `outbound` and min_bits raise that, and an exemption (`why`) says what it is;
+ * a rule in shadow mode raises nothing. */
+struct tls_need plan_need(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
 			  bool client_tls);
 /* The same before the recipient is known: as little as any recipient may ask for, but TLS is tried where one may want
  * it, because once the recipient is known it is too late to begin. Each recipient is still to be held to plan_need. */
-struct tls_need plan_need_first(const struct plan *p, const struct plan_upstream *u, bool client_tls);
+struct tls_need plan_need_first(const struct policy_table *rules, const struct plan_upstream *u, enum policy_direction d,
+				bool client_tls, int64_t now);
+
+/* What policy_decide is to be asked for a recipient of the service (mode outbound), but for the evidence; `rule` is what
+ * policy_table_find said. The strings are borrowed. */
+struct policy_question plan_question(const struct plan_service *s, struct span recipient, const struct policy_rule *rule,
+				     bool client_tls, int64_t now);
+
+/* TLS towards a next hop of an outbound service, with the client certificate of that name (NULL: the service's own, or
+ * none). Made when it is first asked for, and the plan's from then on; NULL with `why` where there is no such
+ * certificate. */
+struct tls_client *plan_next_hop_client(const struct plan_service *s, const char *certificate, struct why *why);
+
+/* What an entry of `partners` says; the strings are borrowed. Without key and origin. */
+struct policy_rule plan_rule_of(const struct conf_partner *p);
+/* The rules of the file alone, without a plan: for commands that need neither certificates nor keys. Never NULL; refs 1. */
+struct policy_table *plan_rules_read(struct conf *conf, struct conf_source *source, int64_t now, struct conf_report *report);
+/* The rules of the file (plan->rules) and those of the database together; of two with the same key that of the file stands.
+ * `octets`: as policy_rule_encode wrote them; what can't be read ends it and is told in `why`, the rules before it count.
+ * Never NULL; refs 1. */
+struct policy_table *plan_rules_with(const struct plan *p, struct span octets, uint64_t generation, struct why *why);
 
 struct plan *plan_hold(struct plan *p);
 void plan_release(struct plan *p);

@@ -1,5 +1,4 @@
 #include "base/must.h"
-#include "conf/conf_value.h"
 #include "plan/plan_build.h"
 
 #include <stdlib.h>
@@ -7,56 +6,21 @@
 
 #define PEM_MOST 16384
 
-static char *copy(const char *text)
-{
-	return text != NULL ? mem_text(text) : NULL;
-}
-
-/* What an upstream of the file would look like that is set as the action says. */
-static struct conf_upstream *make_conf(const struct conf_action *a)
-{
-	const struct conf_setting *upstreams = conf_schema_find(&conf_schema, "upstreams");
-	struct conf_upstream *u = mem_new(sizeof(*u));
-
-	conf_value_preset(upstreams->section, u);
-	free(u->tls_profile);
-	u->tls_profile = mem_text(a->upstream_tls_profile);
-	u->name = mem_text(a->name);
-	u->tls = a->upstream_tls;
-	u->min_bits = a->min_bits;
-	u->ca = copy(a->ca);
-	u->crl = copy(a->crl);
-	return u;
-}
-
 static void make_template(const struct plan_build *b, struct plan_action *a)
 {
 	/* A minted leaf has the names of the upstream's certificate, and the client checks those. */
 	const struct plan_upstream_from from = { "actions", &a->conf->name, &a->conf->ca, &a->conf->crl,
 						 a->conf->authority != NULL };
-	struct plan_upstream *u = mem_new(sizeof(*u));
-	struct conf_upstream *c = make_conf(a->conf);
+	const struct conf_action *c = a->conf;
+	const struct plan_template template = {
+		.name = c->name, .tls_profile = c->upstream_tls_profile, .ca = c->ca, .crl = c->crl,
+		.tls = c->upstream_tls, .min_bits = c->min_bits,
+	};
+	struct plan_upstream *u = plan_template_new(&template, b->plan->upstream_count + a->index);
 
-	u->conf = c;
-	u->index = b->plan->upstream_count + a->index;
 	plan_upstream_set_up(b, u, &from);
 	a->template = u;
 	a->mirror = u->mirror;
-}
-
-static void free_template(struct plan_upstream *u)
-{
-	/* It was made by make_conf, for this one alone. */
-	struct conf_upstream *c = (struct conf_upstream *)u->conf;
-
-	if (u->tls != NULL)
-		tls_client_free(u->tls);
-	free(c->name);
-	free(c->ca);
-	free(c->crl);
-	free(c->tls_profile);
-	free(c);
-	free(u);
 }
 
 /* For a context whose connections are each given another one: a certificate that nobody trusts and nobody
@@ -100,12 +64,27 @@ static void make_tls(const struct plan_build *b, struct plan_action *a)
 }
 
 /* Services that show clients what this action says; a relay has a context of its own. */
-static bool is_shown(const struct conf *c, const struct conf_action *a, bool (*listens)(const struct conf_service *s))
+static bool is_shown(const struct conf_service *s, const struct conf_action *a)
+{
+	return s->mode == CONF_MODE_TRANSPARENT && conf_service_uses(s, a->name);
+}
+
+static bool shows_implicit(const struct conf *c, const struct conf_action *a)
 {
 	for (size_t i = 0; i < c->service_count; i++) {
-		const struct conf_service *s = &c->services[i];
+		if (is_shown(&c->services[i], a) && conf_service_listens_tls(&c->services[i]))
+			return true;
+	}
+	return false;
+}
 
-		if (s->mode == CONF_MODE_TRANSPARENT && conf_service_uses(s, a->name) && listens(s))
+static bool shows_starttls(const struct plan *p, const struct conf_action *a)
+{
+	for (size_t i = 0; i < p->conf->service_count; i++) {
+		const struct conf_service *s = &p->conf->services[i];
+
+		if (is_shown(s, a) && conf_service_listens_clear(s) &&
+		    !plan_rules_offer_none(p, (enum policy_direction)s->direction))
 			return true;
 	}
 	return false;
@@ -115,18 +94,28 @@ static bool is_shown(const struct conf *c, const struct conf_action *a, bool (*l
 static void make_terminate(const struct plan_build *b, struct plan_action *a)
 {
 	const struct conf *c = b->plan->conf;
-	bool implicit = is_shown(c, a->conf, conf_service_listens_tls);
+	bool implicit = shows_implicit(c, a->conf);
 
 	a->esmtp = a->conf->esmtp;
 	a->need_tls = a->conf->client_tls == CONF_CLIENT_TLS_ENCRYPT;
-	a->offer_tls = a->conf->client_tls != CONF_CLIENT_TLS_NONE && !plan_partner_offers_none(b->plan) &&
-		       is_shown(c, a->conf, conf_service_listens_clear);
+	a->offer_tls = a->conf->client_tls != CONF_CLIENT_TLS_NONE && shows_starttls(b->plan, a->conf);
 	if (!a->offer_tls && !implicit)
 		return;
 	make_tls(b, a);
 	if (a->tls == NULL && b->report->errors == 0)
 		conf_error(b->report, conf_place_of(c, &a->conf->name), "actions.%s has no certificate to offer TLS "
 			   "with", a->conf->name);
+}
+
+static void make_passthrough(const struct plan_build *b, struct plan_action *a)
+{
+	struct tls_profile client, upstream;
+
+	if (!plan_profile_get(b, a->conf->tls_profile, &client) ||
+	    !plan_profile_get(b, a->conf->upstream_tls_profile, &upstream))
+		return;
+	a->client_complies = client.compliance;
+	a->upstream_complies = upstream.compliance;
 }
 
 void plan_action_make(struct plan_build *b)
@@ -143,6 +132,8 @@ void plan_action_make(struct plan_build *b)
 		make_template(b, a);
 		if (a->method == CONF_METHOD_TERMINATE)
 			make_terminate(b, a);
+		if (a->method == CONF_METHOD_PASSTHROUGH)
+			make_passthrough(b, a);
 	}
 }
 
@@ -161,7 +152,7 @@ void plan_action_free(struct plan *p)
 		if (p->actions[i].tls != NULL)
 			tls_server_free(p->actions[i].tls);
 		if (p->actions[i].template != NULL)
-			free_template(p->actions[i].template);
+			plan_template_free(p->actions[i].template);
 	}
 	free(p->actions);
 }

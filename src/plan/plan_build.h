@@ -23,17 +23,16 @@ void plan_profile_check(const struct plan_build *b);
 
 void plan_cert_read(struct plan_build *b);
 /* NULL: there is none of this name, or it was not fit; that was reported. */
-struct tls_cert *plan_cert_find(const struct plan_build *b, const char *name);
+struct tls_cert *plan_cert_find(const struct plan *p, const char *name);
 
 void plan_authority_make(struct plan_build *b);
 void plan_authority_free(struct plan *p);
 /* NULL: there is none of this name, or it was not fit; that was reported. */
 struct plan_authority *plan_authority_find(const struct plan_build *b, const char *name);
 
-void plan_partner_make(struct plan_build *b);
-void plan_partner_free(struct plan *p);
-/* Whether "*" has client: none, so that STARTTLS is offered to nobody. */
-bool plan_partner_offers_none(const struct plan *p);
+void plan_rules_make(struct plan_build *b);
+/* Whether "*" has client: none for good, so that STARTTLS is offered to nobody. */
+bool plan_rules_offer_none(const struct plan *p, enum policy_direction d);
 
 void plan_upstream_make(struct plan_build *b);
 void plan_upstream_free(struct plan *p);
@@ -43,11 +42,30 @@ struct plan_upstream_from {
 	const char *section; /* "upstreams" */
 	char *const *name;
 	char *const *ca, *const *crl;
-	bool any_name; /* the names of its certificate are for the client to check */
+	bool any_name; /* the names of its certificate are for the client to check; with `verify` those that are known
+	                * are checked all the same */
 };
 /* Level and TLS of `u`, whose conf is complete. */
 void plan_upstream_set_up(const struct plan_build *b, struct plan_upstream *u,
 			  const struct plan_upstream_from *from);
+/* The file (`what`: "ca", "crl"); empty where none was set, which is the system's roots, or no list. False where it can't be
+ * had, or is empty, which must not look like that; reported. */
+MUST_CHECK bool plan_upstream_pem(const struct plan_build *b, const struct plan_upstream_from *from, char *const *path,
+				  const char *what, struct span *pem);
+
+/* An upstream without hosts, with a conf of its own: that of an upstream of the file that sets nothing but this. All is
+ * copied. To be set up. */
+struct plan_template {
+	const char *name, *tls_profile, *ca, *crl, *certificate;
+	enum conf_need tls;
+	unsigned min_bits;
+};
+struct plan_upstream *plan_template_new(const struct plan_template *from, size_t index);
+void plan_template_free(struct plan_upstream *u);
+
+/* Of a service of mode outbound: next_hop, clients. */
+void plan_next_hop_make(struct plan_build *b, struct plan_service *s);
+void plan_next_hop_free(struct plan_service *s);
 
 void plan_action_make(struct plan_build *b);
 void plan_action_free(struct plan *p);

@@ -63,13 +63,13 @@ void plan_cert_read(struct plan_build *b)
 		b->plan->certs[i] = read_cert(b, &c->certs[i]);
 }
 
-struct tls_cert *plan_cert_find(const struct plan_build *b, const char *name)
+struct tls_cert *plan_cert_find(const struct plan *p, const char *name)
 {
-	const struct conf *c = b->plan->conf;
+	const struct conf *c = p->conf;
 
 	for (size_t i = 0; i < c->cert_count; i++) {
 		if (strcmp(c->certs[i].name, name) == 0)
-			return b->plan->certs[i];
+			return p->certs[i];
 	}
 	return NULL;
 }

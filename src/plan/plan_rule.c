@@ -251,6 +251,24 @@ const struct plan_action *plan_choose(const struct plan_service *s, const struct
 	return action;
 }
 
+const char *plan_destination_name(const struct plan_service *s, const char *rule, const struct addr *destination)
+{
+	struct addr at = *destination;
+
+	addr_unmap(&at);
+	for (size_t i = 0; i < s->rule_count; i++) {
+		const struct plan_rule *r = &s->rules[i];
+
+		for (size_t j = 0; r->conf->name == rule && j < r->name_count; j++) {
+			const struct plan_host *host = &s->plan->names[r->names[j]];
+
+			if (is_name_of(host, &at))
+				return host->name;
+		}
+	}
+	return NULL;
+}
+
 bool plan_needs_sni(const struct plan_service *s, const struct addr *client, const struct addr *destination)
 {
 	const struct call c = call_of(s, client, destination, NULL);

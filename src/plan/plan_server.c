@@ -46,7 +46,7 @@ static size_t list_certs(const struct plan_build *b, const struct conf_strings *
 	size_t count = 0;
 
 	for (size_t i = 0; i < names->count; i++) {
-		struct tls_cert *cert = plan_cert_find(b, names->at[i]);
+		struct tls_cert *cert = plan_cert_find(p, names->at[i]);
 
 		if (cert != NULL)
 			list[count++] = cert;

@@ -36,20 +36,36 @@ static struct plan_upstream *find_upstream(const struct plan *p, const char *nam
 	return NULL;
 }
 
-static void make_relay(const struct plan_build *b, struct plan_service *s)
+/* TLS towards clients, where the service itself has it. */
+static void make_client_side(const struct plan_build *b, struct plan_service *s)
 {
 	const struct conf_service *c = s->conf;
-	const struct plan_action *shared = plan_action_find(b->plan, c->action);
 
 	s->offer_tls = conf_service_listens_clear(c) && c->client_tls != CONF_CLIENT_TLS_NONE &&
-		       !plan_partner_offers_none(b->plan);
+		       !plan_rules_offer_none(b->plan, s->direction);
 	s->need_tls = c->client_tls == CONF_CLIENT_TLS_ENCRYPT;
-	s->esmtp = shared == NULL || shared->esmtp;
-	s->upstream = find_upstream(b->plan, c->upstream);
-	must(s->upstream != NULL || b->report->errors > 0);
 	if (s->offer_tls || conf_service_listens_tls(c))
 		make_tls(b, s);
 	make_sure(b, s);
+}
+
+static void make_relay(const struct plan_build *b, struct plan_service *s)
+{
+	const struct plan_action *shared = plan_action_find(b->plan, s->conf->action);
+
+	s->esmtp = shared == NULL || shared->esmtp;
+	s->upstream = find_upstream(b->plan, s->conf->upstream);
+	must(s->upstream != NULL || b->report->errors > 0);
+	make_client_side(b, s);
+}
+
+static void make_outbound(struct plan_build *b, struct plan_service *s)
+{
+	s->esmtp = true;
+	s->fallback = find_upstream(b->plan, s->conf->fallback);
+	must(s->fallback != NULL || s->conf->fallback == NULL || b->report->errors > 0);
+	plan_next_hop_make(b, s);
+	make_client_side(b, s);
 }
 
 static void make_transparent(struct plan_build *b, struct plan_service *s)
@@ -65,10 +81,18 @@ static void make_service(struct plan_build *b, struct plan_service *s)
 
 	s->plan = b->plan;
 	s->hostname = c->hostname != NULL ? c->hostname : b->plan->conf->hostname;
-	if (c->mode == CONF_MODE_RELAY)
+	s->direction = (enum policy_direction)c->direction;
+	switch (c->mode) {
+	case CONF_MODE_RELAY:
 		make_relay(b, s);
-	else
+		break;
+	case CONF_MODE_OUTBOUND:
+		make_outbound(b, s);
+		break;
+	case CONF_MODE_TRANSPARENT:
 		make_transparent(b, s);
+		break;
+	}
 }
 
 static void add_listens(const struct plan_build *b, const struct plan_service *s,
@@ -121,6 +145,7 @@ void plan_service_free(struct plan *p)
 		if (p->services[i].tls != NULL)
 			tls_server_free(p->services[i].tls);
 		plan_rule_free(&p->services[i]);
+		plan_next_hop_free(&p->services[i]);
 	}
 	plan_rule_free_names(p);
 	free(p->services);

@@ -72,10 +72,8 @@ static void make_need(const struct plan_build *b, struct plan_upstream *u)
 		u->need.level = NEED_VERIFY;
 }
 
-/* Empty where none was set, which is the system's roots, or no list; a file that is empty must not look
- * like that. */
-static bool read_pem(const struct plan_build *b, const struct plan_upstream_from *from, char *const *path,
-		     const char *what, struct span *pem)
+bool plan_upstream_pem(const struct plan_build *b, const struct plan_upstream_from *from, char *const *path,
+		       const char *what, struct span *pem)
 {
 	struct conf_place at = plan_place(b, path, from->name);
 	struct why why;
@@ -94,18 +92,6 @@ static bool read_pem(const struct plan_build *b, const struct plan_upstream_from
 	return false;
 }
 
-/* A partner may ask for TLS where the upstream does not. */
-static bool may_need_tls(const struct plan_build *b, const struct conf_upstream *c)
-{
-	const struct plan *p = b->plan;
-	bool need = c->tls != CONF_NEED_NONE;
-
-	for (size_t i = 0; !need && i < p->partner_count; i++)
-		need = p->partners[i].conf->upstream != CONF_PARTNER_UPSTREAM_UNSET &&
-		       p->partners[i].conf->upstream != CONF_PARTNER_UPSTREAM_NONE;
-	return need;
-}
-
 static void make_tls(const struct plan_build *b, struct plan_upstream *u, const struct plan_upstream_from *from)
 {
 	const struct conf_upstream *c = u->conf;
@@ -113,18 +99,18 @@ static void make_tls(const struct plan_build *b, struct plan_upstream *u, const 
 	struct tls_client_conf conf = {
 		.profile = &profile,
 		.names = (const char *const *)c->names.at, .name_count = c->names.count,
-		.any_name = from->any_name,
+		.any_name = from->any_name && u->need.level != NEED_VERIFY, .any_unnamed = from->any_name,
 	};
 	struct why why;
 	bool whole;
 
 	if (c->certificate != NULL)
-		conf.cert = plan_cert_find(b, c->certificate);
-	whole = read_pem(b, from, from->ca, "ca", &conf.ca);
-	whole &= read_pem(b, from, from->crl, "crl", &conf.crl);
+		conf.cert = plan_cert_find(b->plan, c->certificate);
+	whole = plan_upstream_pem(b, from, from->ca, "ca", &conf.ca);
+	whole &= plan_upstream_pem(b, from, from->crl, "crl", &conf.crl);
 	whole = whole && plan_profile_get(b, c->tls_profile, &profile) &&
 		(c->certificate == NULL || conf.cert != NULL);
-	if (!whole || !may_need_tls(b, c))
+	if (!whole)
 		return;
 	u->tls = tls_client_new(&conf, &why);
 	if (u->tls == NULL)
@@ -137,55 +123,6 @@ void plan_upstream_set_up(const struct plan_build *b, struct plan_upstream *u,
 {
 	make_need(b, u);
 	make_tls(b, u, from);
-}
-
-static struct tls_need need_of(const struct plan_upstream *u, enum need_level level)
-{
-	/* Where there is to be no TLS, its strength is no matter. */
-	return (struct tls_need){ .level = level, .min_bits = level == NEED_NONE ? 0 : u->need.min_bits };
-}
-
-struct tls_need plan_need(const struct plan_upstream *u, const struct plan_partner *partner, bool client_tls)
-{
-	enum need_level as_client = client_tls ? NEED_ENCRYPT : NEED_NONE;
-	struct tls_need need = u->need;
-
-	if (u->mirror)
-		need.level = as_client;
-	if (partner == NULL)
-		return need;
-	switch (partner->conf->upstream) {
-	case CONF_PARTNER_UPSTREAM_UNSET:
-		break;
-	case CONF_PARTNER_UPSTREAM_REQUIRED:
-		return need_of(u, u->need.level == NEED_VERIFY ? NEED_VERIFY : NEED_ENCRYPT);
-	case CONF_PARTNER_UPSTREAM_PREFERRED:
-		return need_of(u, NEED_MAY);
-	case CONF_PARTNER_UPSTREAM_ALLOWED:
-		return need_of(u, as_client);
-	case CONF_PARTNER_UPSTREAM_NONE:
-		return need_of(u, NEED_NONE);
-	}
-	return need;
-}
-
-struct tls_need plan_need_first(const struct plan *p, const struct plan_upstream *u, bool client_tls)
-{
-	struct tls_need least = plan_need(u, plan_partner_find(p, SPAN("*")), client_tls);
-	bool wanted = least.level != NEED_NONE;
-
-	for (size_t i = 0; i < p->partner_count; i++) {
-		struct tls_need need = plan_need(u, &p->partners[i], client_tls);
-
-		wanted |= need.level != NEED_NONE;
-		if (need.level < least.level)
-			least.level = need.level;
-		if (need.min_bits < least.min_bits)
-			least.min_bits = need.min_bits;
-	}
-	if (wanted && least.level == NEED_NONE && u->tls != NULL)
-		least.level = NEED_MAY;
-	return least;
 }
 
 void plan_upstream_make(struct plan_build *b)

@@ -1,6 +1,6 @@
 /* The decoder of DATA against one that is too simple to be wrong; any cut gives the same; what
- * it lets through comes out of the encoder and the decoder as it went in; and what it calls
- * faulty never leaves the encoder whole. */
+ * it lets through comes out of the encoder and the decoder as it went in; what goes from the one to the other without a
+ * second look is the same on the wire; and what the decoder calls faulty never leaves the encoder whole. */
 #include "base/must.h"
 #include "cuts.h"
 #include "smtp/smtp_data.h"
@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct decoded {
 	struct buf content;
+	struct buf relayed; /* by smtp_data_relay, as it came */
 	size_t taken;
 	bool done, faulty;
 };
@@ -17,6 +18,13 @@ static void begin(struct decoded *d, size_t most)
 {
 	*d = (struct decoded){ 0 };
 	buf_init(&d->content, most + 1);
+	buf_init(&d->relayed, 2 * most + 5);
+}
+
+static void end(struct decoded *d)
+{
+	buf_free(&d->content);
+	buf_free(&d->relayed);
 }
 
 static void keep(struct decoded *d, const char *at, size_t len)
@@ -66,11 +74,13 @@ static void decode_simply(struct span raw, struct decoded *d)
 static void decode(struct span raw, unsigned cut, struct decoded *d)
 {
 	struct smtp_data_reader r;
+	struct smtp_data_writer w;
 	size_t seen = 0;
 	unsigned turn = 0;
 
 	begin(d, raw.len);
 	smtp_data_reader_init(&r);
+	smtp_data_writer_init(&w);
 	while (seen < raw.len) {
 		struct span piece;
 		size_t took;
@@ -81,8 +91,10 @@ static void decode(struct span raw, unsigned cut, struct decoded *d)
 			must(took <= seen - d->taken && piece.len <= took);
 			d->taken += took;
 			keep(d, piece.at, piece.len);
+			must(r.faulty || smtp_data_relay(&w, &d->relayed, &r));
 		}
 	}
+	must(r.faulty || smtp_data_end(&w, &d->relayed));
 	d->done = r.done;
 	d->faulty = r.faulty;
 	must(r.octets == buf_used(&d->content));
@@ -119,10 +131,11 @@ static void check_round_trip(const struct decoded *d, unsigned cut)
 	ended = encode(buf_peek(&d->content), cut, &wire);
 	must(ended == !d->faulty);
 	if (ended) {
+		must(span_eq(buf_peek(&wire), buf_peek(&d->relayed)));
 		decode(buf_peek(&wire), cut, &again);
 		must(again.done && !again.faulty && again.taken == buf_used(&wire));
 		must(span_eq(buf_peek(&again.content), buf_peek(&d->content)));
-		buf_free(&again.content);
+		end(&again);
 	}
 	buf_free(&wire);
 }
@@ -140,8 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!real.done || real.taken == simple.taken);
 		if (real.done)
 			check_round_trip(&real, cut);
-		buf_free(&real.content);
+		end(&real);
 	}
-	buf_free(&simple.content);
+	end(&simple);
 	return 0;
 }

@@ -47,7 +47,15 @@ WRONG = {
                         "services": {"mx": {"tls_profile": "p"}}}, r"groups"),
     "ca not there": ({"upstreams": {"backend": {"tls": "verify", "ca": "/nonexistent/ca.pem"}}},
                      r"nonexistent"),
-    "mode not built": ({"services": {"mx": {"mode": "outbound"}}}, r"outbound"),
+    "mode not built": ({"services": {"mx": {"mode": "submission"}}}, r"submission"),
+    "what a relay has, outbound": ({"services": {"mx": {"mode": "outbound"}}}, r"upstream.*mode is outbound"),
+    "GC-3 list not there": ({"partner_lists": {"gc": {"file": "/nonexistent/list", "outbound": "encrypt"}}},
+                            r"partner_lists\.gc\.file.*nonexistent"),
+    "PP-9 clients verified": ({"partners": {"a.example": {"inbound": "verify"}}}, r"inbound.*none, may or encrypt"),
+    "PP-10 class of failure": ({"partners": {"a.example": {"on_failure": "never"}}}, r"temporary or permanent"),
+    "trust anchor not there": ({"route": {"trust_anchor": "/nonexistent/anchor"}}, r"trust_anchor.*nonexistent"),
+    "a fallback in a circle": ({"services": {"out": {"mode": "outbound", "listen": ["127.0.0.1:7"],
+                                                     "fallback": "127.0.0.1:7"}}}, r"fallback.*circle"),
     "two on one address": ({"services": {"two": {"listen": ["127.0.0.1:7"], "upstream": "backend"},
                                          "three": {"listen": ["127.0.0.1:7"], "upstream": "backend"}}},
                            r"127\.0\.0\.1:7"),
@@ -60,6 +68,29 @@ def test_what_is_wrong_and_where(check, name):
     done = check(settings)
     assert done.returncode == 78, done.stdout + done.stderr
     assert re.search(PLACE + ".*" + words, done.stdout + done.stderr), done.stdout + done.stderr
+
+
+def test_GC_3_GC_5_a_list_and_its_lines(check, tmp_path):
+    file = tmp_path / "tls.list"
+    config = {"partner_lists": {"gc": {"file": "tls.list", "outbound": "encrypt", "min_bits": 112}},
+              "services": {"out": {"mode": "outbound", "listen": ["127.0.0.1:7"]}}}
+    file.write_bytes(b"# agreed\r\nbank.example 256\r\n\r\nboss@b.example\r\n")
+    done = check(config)
+    assert done.returncode == 0, done.stderr
+    file.write_text("bank.example\n\nbank.example. 128\nb c.example\n")
+    done = check(config)
+    assert done.returncode == 78
+    assert "tls.list:3: " in done.stdout + done.stderr
+    assert "tls.list:4: " in done.stdout + done.stderr
+
+
+def test_PP_4_what_partners_are_warned_of(check):
+    done = check({"partners": {"a.example": {"outbound": "none", "why": "old"},
+                               "b.example": {"outbound": "verify", "expires": "2020-01-01"}},
+                  "services": {"out": {"mode": "outbound", "listen": ["127.0.0.1:7"]}}})
+    assert done.returncode == 0, done.stderr
+    assert re.search(PLACE + r"warning: partners\.a\.example is an exemption for ever", done.stdout + done.stderr)
+    assert re.search(PLACE + r"warning: partners\.b\.example has expired", done.stdout + done.stderr)
 
 
 def test_all_errors_at_once(check):

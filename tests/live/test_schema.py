@@ -40,6 +40,9 @@ GOOD = {
     + "  b: { listen: '*:26', upstream: a.example, max_message_size: 100000 }\n",
     "no wait": SMALL + "drain_timeout: 0\n",
     "interception": (CORPUS / "transparent.yaml").read_text(),
+    "mode outbound": (CORPUS / "outbound.yaml").read_text(),
+    "a partner's names": SMALL + "partners: { '*.a.example': {}, .b.example: {}, '*@c.example': {}, '*': {}, 'u@d.example': {} }\n",
+    "actions that inherit": SMALL + "actions: { a: { inherit: Incoming }, b: { inherit: a, tls: strip } }\n",
     "marks": SMALL + "mark: 23057\n",
     "the example of the issue": (CORPUS / "issue.yaml").read_text(),
     "everything": (CORPUS / "everything.yaml").read_text(),
@@ -63,13 +66,14 @@ WRONG = {
     "a time without unit": (SMALL + "drain_timeout: 30\n", "drain_timeout"),
     "a count above the most": (SMALL + "edges: 1000\n", "edges"),
     "a choice that is none": (SMALL + "log: { format: xml }\n", "log/format"),
-    "a mode to come": (SMALL.replace("upstream:", "mode: outbound, upstream:"), "services/mx/mode"),
+    "a mode to come": (SMALL.replace("upstream:", "mode: submission, upstream:"), "services/mx/mode"),
     "a version that is none": (SMALL + "tls_profiles: { p: { min: 1.4 } }\n", "tls_profiles/p/min"),
     "an upstream where there is none": (
         SMALL.replace("upstream:", "mode: transparent, action: a, upstream:") + "actions: { a: { tls: strip } }\n",
         "services/mx/upstream"),
     "no action": (SMALL.replace("upstream: 10.0.0.5:25", "mode: transparent"), "services/mx"),
     "terms of another method": (SMALL + "actions: { a: { tls: strip, esmtp: no } }\n", "actions/a/esmtp"),
+    "an action that says nothing": (SMALL + "actions: { a: { esmtp: no } }\n", "actions/a"),
     "a rule without name": (
         SMALL.replace("upstream: 10.0.0.5:25", "mode: transparent, action: a, rules: [ { action: a } ]")
         + "actions: { a: { tls: passthrough } }\n", "services/mx/rules"),

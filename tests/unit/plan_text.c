@@ -34,6 +34,11 @@ static void put_leaf(struct conf_source *s)
 
 struct plan *plan_text(const char *text, struct conf_report *report)
 {
+	return plan_text_with(text, NULL, report);
+}
+
+struct plan *plan_text_with(const char *text, const char *list, struct conf_report *report)
+{
 	struct conf_source *s = conf_source_memory();
 	struct plan *p = NULL;
 	struct conf *c;
@@ -43,6 +48,8 @@ struct plan *plan_text(const char *text, struct conf_report *report)
 	put_authority(s, "Untrusted", "u.pem", "u.key");
 	put_leaf(s);
 	conf_source_put(s, "empty", SPAN(""));
+	if (list != NULL)
+		conf_source_put(s, "list", span_str(list));
 	conf_report_init(report, "gw");
 	c = conf_load_partly(s, "gw", report);
 	if (c != NULL)

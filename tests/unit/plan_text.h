@@ -7,6 +7,8 @@
 
 /* NULL where the report, which is given back, has errors. */
 struct plan *plan_text(const char *text, struct conf_report *report);
+/* The same with a file of partners that is called "list". */
+struct plan *plan_text_with(const char *text, const char *list, struct conf_report *report);
 /* Fails the test where there are any. */
 struct plan *plan_text_good(const char *row, const char *text);
 

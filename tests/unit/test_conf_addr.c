@@ -53,7 +53,7 @@ static const struct {
 	{ "a network",                      "192.0.2.0/24", true, false, false },
 	{ "an address",                     "192.0.2.1", true, false, false },
 	{ "an IPv6 address",                "2001:db8::1", true, false, false },
-	{ "a wildcard",                     "*.example.net", false, true, false },
+	{ "a wildcard",                     "*.example.net", false, true, true },
 	{ "an asterisk",                    "*", false, false, true },
 	{ "an asterisk and a dot",          "*.", false, false, false },
 	{ "two wildcards",                  "*.*.example.net", false, false, false },
@@ -71,6 +71,12 @@ static const struct {
 	{ "a literal that is none",         "[192.0.2]", false, false, false },
 	{ "a literal with a name in it",    "[example.net]", false, false, false },
 	{ "a space",                        "example .net", false, false, false },
+	{ "PP-12 a domain alone",           "*@example.net", false, false, true },
+	{ "PP-12 below a domain",           ".example.net", false, false, true },
+	{ "a dot alone",                    ".", false, false, false },
+	{ "two dots in front",              "..example.net", false, false, false },
+	{ "a letter beyond ASCII",          "m\xc3\xbcller.example", false, false, true },
+	{ "a literal below",                "*.[192.0.2.1]", false, false, false },
 	{ "nothing",                        "", false, false, false },
 };
 
@@ -87,11 +93,43 @@ static void test_conf_addr_forms(void **state)
 	}
 }
 
+static const struct {
+	const char *name, *text;
+	bool server, mailbox;
+} others[] = {
+	{ "an address with its port",  "192.0.2.1:53", true, false },
+	{ "IPv6",                      "[2001:db8::1]:53", true, false },
+	{ "no port",                   "192.0.2.1", false, false },
+	{ "IPv6 without brackets",     "::1:53", false, false },
+	{ "an asterisk",               "*:53", false, false },
+	{ "a name",                    "ns.example:53", false, false },
+	{ "port 0",                    "192.0.2.1:0", false, false },
+	{ "a mail address",            "tls-report@example.net", false, true },
+	{ "no user",                   "@example.net", false, false },
+	{ "no domain",                 "user@", false, false },
+	{ "a blank",                   "a b@example.net", false, false },
+	{ "brackets",                  "<a@example.net>", false, false },
+	{ "two at signs",              "a@b@example.net", false, false },
+	{ "nothing",                   "", false, false },
+};
+
+static void test_conf_addr_servers_and_mailboxes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(others); i++) {
+		struct why why;
+
+		want_number(others[i].name, "server", conf_addr_server(span_str(others[i].text), &why), others[i].server);
+		want_number(others[i].name, "mailbox", conf_addr_mailbox(span_str(others[i].text), &why), others[i].mailbox);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conf_addr_net),
 		cmocka_unit_test(test_conf_addr_forms),
+		cmocka_unit_test(test_conf_addr_servers_and_mailboxes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

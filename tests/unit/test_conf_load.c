@@ -81,14 +81,14 @@ static const struct row broken[] = {
 	  "gw:3:13: services.mx.upstream is missing; it wants the name of one of `upstreams`, or a "
 	  "host such as 10.0.0.5:25\n" },
 	{ "a key of another section", HEAD
-	  "services: { mx: { listen: 192.0.2.1:25, upstream: 10.0.0.5, ca: x } }\n",
-	  "gw:3:61: services.mx.ca is not known here; it belongs into upstreams\n" },
+	  "services: { mx: { listen: 192.0.2.1:25, upstream: 10.0.0.5, hosts: x } }\n",
+	  "gw:3:61: services.mx.hosts is not known here; it belongs into upstreams\n" },
 	{ "a key like nothing", HEAD "log: { colour: blue }\n" MX,
 	  "gw:3:8: log.colour is not known here; known are format, envelope\n" },
 	{ "a key that drives a terminal", HEAD "\"a\\x9b1m\": x\n" MX,
 	  "gw:3:1: a??1m is not known here; known are hostname, user, edges, drain_timeout, "
-	  "ticket_rotation, mark, log, certificates, tls_profiles, upstreams, authorities, actions, "
-	  "partners, services\n" },
+	  "ticket_rotation, mark, route, log, certificates, tls_profiles, upstreams, authorities, actions, "
+	  "partners, partner_lists, services\n" },
 	{ "a key twice", HEAD "edges: 1\nedges: 2\n" MX,
 	  "gw:4:1: edges stands here a second time, first in line 3; keep one of them\n" },
 	{ "a mapping for a list", HEAD "services: { mx: { listen: { a: b }, upstream: 10.0.0.5 } }\n",
@@ -127,8 +127,8 @@ static const struct row broken[] = {
 	{ "a choice that is none", HEAD "tls_profiles: { old: { min: \"1.4\" } }\n" MX,
 	  "gw:3:29: tls_profiles.old.min is \"1.4\"; it can be 1.0, 1.1, 1.2 or 1.3\n" },
 	{ "a mode to come", HEAD
-	  "services: { mx: { mode: outbound, listen: 192.0.2.1:25, upstream: 10.0.0.5 } }\n",
-	  "gw:3:25: services.mx.mode outbound is not built yet; it can be relay or transparent\n" },
+	  "services: { mx: { mode: submission, listen: 192.0.2.1:25, upstream: 10.0.0.5 } }\n",
+	  "gw:3:25: services.mx.mode submission is not built yet; it can be relay, transparent or outbound\n" },
 	{ "a host name that is none", "hostname: gw_.-x\n" MX,
 	  "gw:1:11: hostname is \"gw_.-x\" (it is no host name: between its dots there have to be 1 "
 	  "to 63 letters, digits and hyphens); it wants a host name such as gw.example.net\n"

@@ -62,11 +62,21 @@ static const struct {
 	  "actions: { a: { tls: terminate } }\n"
 	  "services: { s: { listen: \"*:2525\", upstream: 10.0.0.5, action: a }, "
 	  "t: { listen: \"*:2526\", upstream: 10.0.0.5, action: a } }\n",
-	  "  \"t\":\n    mode: relay\n    listen: [ \"*:2526\" ]\n" },
+	  "  \"t\":\n    mode: relay\n    direction: inbound\n    listen: [ \"*:2526\" ]\n" },
 	{ "what does not apply is left out", "hostname: gw.example.net\n"
-	  "actions: { a: { tls: passthrough } }\n"
+	  "actions: { a: { tls: strip } }\n"
 	  "services: { s: { mode: transparent, listen: \"*:2525\", action: a } }\n",
-	  "    tls: passthrough\nservices:\n" },
+	  "    tls: strip\nservices:\n" },
+	{ "WG-15 a built-in action is a comment", "hostname: gw.example.net\n"
+	  "services: { s: { mode: transparent, listen: \"*:2525\", action: Outgoing } }\n",
+	  "actions:\n#   \"Outgoing\":\n#     tls: passthrough\n#     tls_profile: \"legacy\"\n"
+	  "#     upstream_tls_profile: \"intermediate\"\nservices:\n" },
+	{ "WG-15 what is inherited is shown", "hostname: gw.example.net\n"
+	  "certificates: { a: { chain: c, key: k } }\n"
+	  "actions: { a: { inherit: Incoming, client_tls: encrypt } }\n"
+	  "services: { s: { mode: transparent, listen: \"*:2525\", action: a } }\n",
+	  "  \"a\":\n    inherit: \"Incoming\"\n    tls: terminate\n    certificates: [ \"a\" ]\n"
+	  "    on_untrusted: refuse\n    client_tls: encrypt\n" },
 	{ "everything of interception", "hostname: gw.example.net\nmark: 0xabc\n"
 	  "certificates: { a: { chain: c, key: k } }\n"
 	  "tls_profiles: { p: { pfs: required, ocsp: hard, compliance: no, verify: yes } }\n"
@@ -86,6 +96,22 @@ static const struct {
 	  "  z: { mode: transparent, listen: \"*:2526\", action: own }\n",
 	  "    rules:\n      -\n        name: \"x\"\n        client: [ \"10.0.0.0/8\", \"::1\" ]\n"
 	  "        destination: [ \"mx.example.net\" ]\n        action: \"open\"\n      -\n" },
+	{ "everything of mode outbound", "hostname: gw.example.net\n"
+	  "certificates: { a: { chain: c, key: k } }\n"
+	  "route: { resolvers: [ 192.0.2.53:53, \"[::1]:5353\" ], trust_anchor: /ta, sts_ca: /ca.pem, sts_port: 8443, "
+	  "state_dir: /tmp/x, timeout: 3s, private_addresses: yes, socketmap: /run/x, tlsrpt: no, tlsrpt_contact: Me, "
+	  "tlsrpt_from: t@example.net, tlsrpt_organization: X Ltd, tlsrpt_submit: 127.0.0.1:25 }\n"
+	  "partners: { a.example: { outbound: verify, inbound: encrypt, min_bits: 128, names: [ b.example, c.example ], "
+	  "certificate: a, on_failure: permanent, report: yes, direction: both, expires: \"2026-12-20\", why: 'a \"test\"' }, "
+	  "\"*.c.example\": { outbound: dane, direction: outbound, expires: 2026-12-20T18:00:00+01:00 } }\n"
+	  "partner_lists: { gc: { file: list, outbound: encrypt, min_bits: 112, client: required } }\n"
+	  "services:\n"
+	  "  out: { mode: outbound, listen: 127.0.0.1:10025, next_hop_tls: verify, min_bits: 129, next_hop_tls_profile: "
+	  "modern, ca: a.pem, crl: b.crl, client_certificate: a, port: 2525, dane: no, mta_sts: no, fallback: "
+	  "127.0.0.1:26, remember: 5, remember_defers: yes, tls_required_header: yes, certificates: a, client_tls: encrypt }\n"
+	  "  mx: { listen: 127.0.0.1:27, upstream: 10.0.0.5 }\n"
+	  "  sm: { listen: 127.0.0.1:28, upstream: 10.0.0.5, direction: outbound }\n",
+	  "    expires: \"2026-12-20T17:00:00Z\"\n" },
 };
 
 static void test_conf_print_loads_again(void **state)
@@ -149,10 +175,26 @@ static void test_conf_print_has_all(void **state)
 		"    mode: transparent\n    intercept: redirect\n    source: client\n",
 		"        sni: [ \"*.example.net\" ]\n", "    action: \"own\"\n",
 	};
+	static const char *const outbound[] = {
+		"resolvers: [ \"192.0.2.53:53\", \"[::1]:5353\" ]\n", "trust_anchor: \"/ta\"\n", "sts_ca: \"/ca.pem\"\n",
+		"sts_port: 8443\n", "state_dir: \"/tmp/x\"\n", "timeout: 3s\n", "private_addresses: yes\n",
+		"socketmap: \"/run/x\"\n", "tlsrpt: no\n", "tlsrpt_contact: \"Me\"\n", "tlsrpt_from: \"t@example.net\"\n",
+		"tlsrpt_organization: \"X Ltd\"\n", "tlsrpt_submit: \"127.0.0.1:25\"\n",
+		"    outbound: verify\n", "    inbound: encrypt\n", "    min_bits: 128\n",
+		"    names: [ \"b.example\", \"c.example\" ]\n", "    certificate: \"a\"\n", "    on_failure: permanent\n",
+		"    report: yes\n", "    direction: both\n", "    expires: \"2026-12-20\"\n",
+		"    why: \"a \\\"test\\\"\"\n", "    outbound: dane\n", "  \"gc\":\n    file: \"list\"\n    client: required\n",
+		"    mode: outbound\n    listen:", "    next_hop_tls: verify\n", "    min_bits: 129\n",
+		"    next_hop_tls_profile: \"modern\"\n", "    ca: \"a.pem\"\n", "    crl: \"b.crl\"\n",
+		"    client_certificate: \"a\"\n", "    port: 2525\n", "    dane: no\n", "    mta_sts: no\n",
+		"    fallback: \"127.0.0.1:26\"\n", "    remember: 5\n", "    remember_defers: yes\n",
+		"    tls_required_header: yes\n", "    client_tls: encrypt\n", "    direction: outbound\n",
+	};
 
 	(void)state;
 	want_parts("everything", parts, ROWS(parts));
 	want_parts("everything of interception", interception, ROWS(interception));
+	want_parts("everything of mode outbound", outbound, ROWS(outbound));
 }
 
 static const json_t *at(const json_t *j, const char *a, const char *b)

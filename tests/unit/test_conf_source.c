@@ -25,7 +25,7 @@ static const char *path_of(const char *name)
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = { "gw.yaml", "key.pem", "large", "fifo" };
+	static const char *const names[] = { "gw.yaml", "key.pem", "list.txt", "large", "fifo" };
 
 	(void)state;
 	for (size_t i = 0; i < ROWS(names); i++)
@@ -169,6 +169,38 @@ static const struct {
 	{ "no lengths",                SPAN("sallyport-conf 1\naxy"), false },
 };
 
+/* SPEC law 8: a role that needs no key is given none. */
+static void test_conf_source_sealed_without_the_keys(void **state)
+{
+	struct conf_source *s = conf_source_files(), *some;
+	const char *paths[] = { NULL, "list.txt", "not-read.txt" };
+	char *main_path = mem_text(path_of("gw.yaml"));
+	struct why why;
+	int fd;
+
+	(void)state;
+	paths[0] = main_path;
+	write_file("gw.yaml", SPAN("conf"), 1);
+	write_file("key.pem", SPAN("secret"), 1);
+	write_file("list.txt", SPAN("list"), 1);
+	want_file(s, main_path, SPAN("conf"));
+	want_file(s, "key.pem", SPAN("secret"));
+	want_file(s, "list.txt", SPAN("list"));
+	fd = conf_source_seal_only(s, paths, 3, &why);
+	assert_true(fd >= 0);
+	some = conf_source_sealed(fd, &why);
+	assert_non_null(some);
+	want_file(some, main_path, SPAN("conf"));
+	want_file(some, "list.txt", SPAN("list"));
+	want_refusal(some, "key.pem", "it was not read when the configuration was checked");
+	assert_int_equal(lseek(fd, 0, SEEK_END), strlen("sallyport-conf 1\n") + 2 * strlen("00 4\n") + strlen(main_path) +
+			 strlen(path_of("list.txt")) + 8);
+	close(fd);
+	conf_source_free(s);
+	conf_source_free(some);
+	free(main_path);
+}
+
 static void test_conf_source_sealed_by_another(void **state)
 {
 	(void)state;
@@ -199,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_conf_source_ceiling),
 		cmocka_unit_test(test_conf_source_does_not_hang),
 		cmocka_unit_test(test_conf_source_sealed),
+		cmocka_unit_test(test_conf_source_sealed_without_the_keys),
 		cmocka_unit_test(test_conf_source_sealed_by_another),
 	};
 

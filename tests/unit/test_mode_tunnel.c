@@ -126,14 +126,15 @@ static void on_leg(void *arg, unsigned what)
 	session_run(l->session);
 }
 
-static enum dial dial(struct edge *e, struct leg *l, const struct addr *to, struct why *why)
+static enum dial dial(struct edge *e, struct leg *l, const struct addr *to, struct stream *into,
+		      struct loop_watch **watch, struct why *why)
 {
 	int fd = sock_connect(to, why);
 
 	if (fd < 0)
 		return DIAL_FAILED;
-	stream_open_fd_take(&l->stream, fd);
-	l->watch = loop_watch_stream(e->loop, fd, on_leg, l);
+	stream_open_fd_take(into, fd);
+	*watch = loop_watch_stream(e->loop, fd, on_leg, l);
 	return DIAL_LATER;
 }
 

@@ -293,7 +293,7 @@ static const struct {
 	enum need_level level;
 	bool mirror, has_tls;
 } needs[] = {
-	{ "none",    "none", NEED_NONE, false, false },
+	{ "none",    "none", NEED_NONE, false, true }, /* a partner of the database may need it */
 	{ "may",     "may", NEED_MAY, false, true },
 	{ "encrypt", "encrypt", NEED_ENCRYPT, false, true },
 	{ "verify",  "verify", NEED_VERIFY, false, true },

@@ -34,6 +34,11 @@ static const struct {
 	{ "the end is missing",            "user@", "*" },
 };
 
+static const struct policy_rule *find(const struct plan *p, struct span recipient)
+{
+	return policy_table_find(p->rules, recipient, POLICY_INBOUND, 0);
+}
+
 static void test_WG_9_the_partner_of_a_recipient(void **state)
 {
 	struct plan *p = plan_text_good("partners", many);
@@ -41,15 +46,15 @@ static void test_WG_9_the_partner_of_a_recipient(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ROWS(rows); i++) {
-		const struct plan_partner *found = plan_partner_find(p, span_str(rows[i].recipient));
+		const struct policy_rule *found = find(p, span_str(rows[i].recipient));
 
-		want_text(rows[i].name, span_str(found != NULL ? found->conf->name : "none"),
+		want_text(rows[i].name, span_str(found != NULL ? found->key : "none"),
 			  span_str(rows[i].want));
 	}
 	memset(longest, 'a', sizeof(longest));
-	assert_string_equal(plan_partner_find(p, span_of(longest, sizeof(longest)))->conf->name, "*");
+	assert_string_equal(find(p, span_of(longest, sizeof(longest)))->key, "*");
 	/* Not "example.net", as whoever stops at a NUL would read. */
-	assert_string_equal(plan_partner_find(p, SPAN("example.net\0.evil.example"))->conf->name, "*");
+	assert_string_equal(find(p, SPAN("example.net\0.evil.example"))->key, "*");
 	plan_release(p);
 }
 
@@ -58,8 +63,8 @@ static void test_no_partner(void **state)
 	struct plan *p = plan_text_good("none", HEAD "upstreams: { u: { hosts: a.example } }\n" MX);
 
 	(void)state;
-	assert_null(plan_partner_find(p, SPAN("user@example.net")));
-	assert_null(plan_partner_find(p, SPAN("*")));
+	assert_null(find(p, SPAN("user@example.net")));
+	assert_null(find(p, SPAN("")));
 	plan_release(p);
 }
 
@@ -95,7 +100,7 @@ static void test_WG_9_towards_the_upstream(void **state)
 			 "partners: { \"*\": { %s } }\n" MX, strstr(needs[i].tls, "min_bits") ? "" : "min_bits: 112,",
 			 needs[i].tls, needs[i].partner != NULL ? needs[i].partner : "");
 		p = plan_text_good(needs[i].name, text);
-		need = plan_need(p->services[0].upstream, plan_partner_find(p, SPAN("a@b.example")),
+		need = plan_need(p->services[0].upstream, find(p, SPAN("a@b.example")), POLICY_INBOUND,
 				 needs[i].client_tls);
 		want_number(needs[i].name, "level", need.level, needs[i].level);
 		want_number(needs[i].name, "bits", need.min_bits, needs[i].bits);
@@ -139,7 +144,7 @@ static void test_WG_9_before_the_recipient_is_known(void **state)
 			 firsts[i].partners[0] != '\0' ? "partners: { " : "", firsts[i].partners,
 			 firsts[i].partners[0] != '\0' ? " }\n" : "");
 		p = plan_text_good(firsts[i].name, text);
-		need = plan_need_first(p, p->services[0].upstream, firsts[i].client_tls);
+		need = plan_need_first(p->rules, p->services[0].upstream, POLICY_INBOUND, firsts[i].client_tls, 0);
 		want_number(firsts[i].name, "level", need.level, firsts[i].level);
 		want_number(firsts[i].name, "bits", need.min_bits, firsts[i].bits);
 		plan_release(p);

@@ -194,6 +194,40 @@ static void test_what_a_transparent_service_has(void **state)
 	plan_release(p);
 }
 
+/* SPEC PP-8: whom a rule says to be at an address, which is not who the rule is for. */
+static void test_PP_8_the_name_of_the_destination(void **state)
+{
+	static const struct {
+		const char *name, *to, *rule, *want;
+	} all[] = {
+		{ "a name of the rule", "192.0.2.1", "x", "Bank.example" },
+		{ "another name of it", "2001:db8::1", "x", "other.example" },
+		{ "IPv4 in IPv6", "::ffff:192.0.2.1", "x", "Bank.example" },
+		{ "a network of it", "198.51.100.1", "x", "" },
+		{ "the rule has none", "192.0.2.1", "z", "" },
+		{ "not that of another rule", "2001:db8::1", "y", "" },
+		{ "no rule", "192.0.2.1", NULL, "" },
+	};
+	struct plan *p = plan_text_good("names", NAMED);
+	const struct plan_service *s = &p->services[0];
+
+	(void)state;
+	learn(p, 0, "192.0.2.1");
+	learn(p, 1, "2001:db8::1");
+	for (size_t i = 0; i < ROWS(all); i++) {
+		struct addr to = addr_of(all[i].to);
+		const char *rule = NULL, *name;
+
+		for (size_t j = 0; all[i].rule != NULL && j < s->rule_count; j++) {
+			if (strcmp(s->rules[j].conf->name, all[i].rule) == 0)
+				rule = s->rules[j].conf->name;
+		}
+		name = plan_destination_name(s, rule, &to);
+		want_text(all[i].name, span_str(name != NULL ? name : ""), span_str(all[i].want));
+	}
+	plan_release(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_destinations_by_name),
 		cmocka_unit_test(test_a_name_that_makes_no_difference),
 		cmocka_unit_test(test_what_a_transparent_service_has),
+		cmocka_unit_test(test_PP_8_the_name_of_the_destination),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

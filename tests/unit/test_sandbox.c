@@ -7,10 +7,12 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,28 +136,83 @@ static bool resolve_localhost(void)
 	return true;
 }
 
+/* Of `route`. */
+static char folder[64], file[96], other[96];
+
+static int make_files(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/sallyport-test-XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(file, sizeof(file), "%s/kept", folder);
+	snprintf(other, sizeof(other), "%s.other", folder);
+	return 0;
+}
+
+static int remove_files(void **state)
+{
+	char below[96];
+
+	(void)state;
+	snprintf(below, sizeof(below), "%s/folder", folder);
+	(void)rmdir(below);
+	(void)unlink(file);
+	(void)unlink(other);
+	return rmdir(folder);
+}
+
+static bool keep_file(void)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fsync(fd) == 0;
+}
+
+static bool remove_file(void)
+{
+	return keep_file() && unlink(file) == 0;
+}
+
+static bool make_folder(void)
+{
+	char below[96];
+
+	snprintf(below, sizeof(below), "%s/folder", folder);
+	return mkdir(below, 0700) == 0 || errno == EEXIST;
+}
+
+static bool write_beside(void)
+{
+	return open_for(other, O_WRONLY | O_CREAT);
+}
+
 static const struct {
 	const char *name;
 	bool (*act)(void);
-	bool edge, resolver; /* may do it */
+	bool edge, resolver, route; /* may do it */
 } rows[] = {
-	{ "sockets of IPv4 and IPv6",    socket_inet,       true,  true },
-	{ "bind a socket",               bind_socket,       true,  true },
-	{ "listen",                      listen_on_socket,  false, false },
-	{ "mark a socket",               mark_socket,       false, false },
-	{ "memory and a loop",           memory_and_loop,   true,  true },
-	{ "getaddrinfo",                 resolve_localhost, false, true },
-	{ "read a file below /etc",      read_passwd,       false, true },
-	{ "a local socket",              socket_unix,       false, true },
-	{ "read a file below /proc",     read_proc,         false, false },
-	{ "make a file",                 make_file,         false, false },
-	{ "write a file below /etc",     write_below_etc,   false, false },
-	{ "run a program",               run_program,       false, false },
-	{ "make a process",              make_process,      false, false },
-	{ "memory that can be run",      make_code,         false, true },
-	{ "read another's memory",       read_other_memory, false, false },
-	{ "signal another process",      kill_other,        false, false },
-	{ "a raw socket",                socket_packet,     false, false },
+	{ "sockets of IPv4 and IPv6",    socket_inet,       true,  true,  true },
+	{ "bind a socket",               bind_socket,       true,  true,  true },
+	{ "listen",                      listen_on_socket,  false, false, false },
+	{ "mark a socket",               mark_socket,       false, false, false },
+	{ "memory and a loop",           memory_and_loop,   true,  true,  true },
+	{ "getaddrinfo",                 resolve_localhost, false, true,  false },
+	{ "read a file below /etc",      read_passwd,       false, true,  false },
+	{ "a local socket",              socket_unix,       false, true,  false },
+	{ "read a file below /proc",     read_proc,         false, false, false },
+	{ "make a file",                 make_file,         false, false, false },
+	{ "write a file below /etc",     write_below_etc,   false, false, false },
+	{ "run a program",               run_program,       false, false, false },
+	{ "make a process",              make_process,      false, false, false },
+	{ "memory that can be run",      make_code,         false, true,  false },
+	{ "read another's memory",       read_other_memory, false, false, false },
+	{ "signal another process",      kill_other,        false, false, false },
+	{ "a raw socket",                socket_packet,     false, false, false },
+	{ "keep a file in its folder",   keep_file,         false, false, true },
+	{ "remove a file in its folder", remove_file,       false, false, true },
+	{ "a folder in its folder",      make_folder,       false, false, false },
+	{ "a file beside its folder",    write_beside,      false, false, false },
 };
 
 /* 0: could, 1: could not, else the sandbox itself failed or the act killed us. A program that was run
@@ -174,10 +231,13 @@ static int try(bool (*enter)(struct why *why), bool (*act)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
 }
 
-static void check(bool (*enter)(struct why *why), bool edge)
+enum role { EDGE, RESOLVER, ROUTE };
+
+static void check(bool (*enter)(struct why *why), enum role role)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		bool may = edge ? rows[i].edge : rows[i].resolver;
+		const bool all[] = { [EDGE] = rows[i].edge, [RESOLVER] = rows[i].resolver, [ROUTE] = rows[i].route };
+		bool may = all[role];
 
 		if (try(enter, rows[i].act) != !may)
 			fail_msg("%s: %s", rows[i].name, may ? "was denied" : "was not denied");
@@ -187,13 +247,24 @@ static void check(bool (*enter)(struct why *why), bool edge)
 static void test_what_an_edge_may_do(void **state)
 {
 	(void)state;
-	check(sandbox_edge, true);
+	check(sandbox_edge, EDGE);
 }
 
 static void test_what_the_resolver_may_do(void **state)
 {
 	(void)state;
-	check(sandbox_resolve, false);
+	check(sandbox_resolve, RESOLVER);
+}
+
+static bool enter_route(struct why *why)
+{
+	return sandbox_route(folder, why);
+}
+
+static void test_what_route_may_do(void **state)
+{
+	(void)state;
+	check(enter_route, ROUTE);
 }
 
 static bool enter_nothing(struct why *why)
@@ -218,8 +289,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_an_edge_may_do),
 		cmocka_unit_test(test_what_the_resolver_may_do),
+		cmocka_unit_test(test_what_route_may_do),
 		cmocka_unit_test(test_the_rows_prove_something),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_files, remove_files);
 }

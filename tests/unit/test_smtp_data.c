@@ -237,6 +237,117 @@ static void test_smtp_scan(void **state)
 	}
 }
 
+/* 300 octets of lines of 40, with a line of one octet and an empty one among them. */
+static void make_lines(char text[300])
+{
+	for (size_t i = 0; i < 300; i++)
+		text[i] = i % 40 == 38 ? '\r' : i % 40 == 39 ? '\n' : (char)('a' + i % 26);
+	memcpy(text + 120, "x\r\n\r\n", 5);
+	memcpy(text + 295, "\r\n.\r\n", 5);
+}
+
+/* As simply as can be said. */
+static bool is_clean(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0' || (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) ||
+		    (text[i] == '\r' && (i + 1 == len || text[i + 1] != '\n')))
+			return false;
+	}
+	return true;
+}
+
+/* Blocks of lines are looked at as a whole: nothing may slip through anywhere in one, in the reader, in the check of
+ * chunks or in the writer. */
+static void test_NEW_13_one_octet_amiss_anywhere(void **state)
+{
+	static const char amiss[] = { '\r', '\n', '\0' };
+
+	(void)state;
+	for (size_t from = 0; from < 3 * 295; from++) {
+		struct smtp_data_reader r;
+		struct smtp_data_writer w;
+		struct smtp_body_check c = { 0 };
+		struct span content;
+		char text[300];
+		struct buf out;
+		bool clean;
+
+		make_lines(text);
+		text[from / 3] = amiss[from % 3];
+		clean = is_clean(text, sizeof(text));
+		smtp_data_reader_init(&r);
+		while (smtp_data_read(&r, span_of(text + r.octets, sizeof(text) - r.octets), &content) > 0 && !r.done)
+			;
+		assert_int_equal(!r.faulty, clean);
+		smtp_body_check(&c, span_of(text, sizeof(text)));
+		assert_int_equal(smtp_body_check_end(&c), clean);
+		buf_init(&out, 1000);
+		smtp_data_writer_init(&w);
+		assert_int_equal(smtp_data_put(&w, &out, span_of(text, sizeof(text))), sizeof(text));
+		assert_int_equal(!w.faulty && !w.cr, clean);
+		buf_free(&out);
+	}
+}
+
+/* A dot before any line, and any cut: what the reader gives and the writer takes unseen is what came. */
+static void test_NEW_13_relayed_as_it_came(void **state)
+{
+	(void)state;
+	for (size_t line = 0; line < 295; line++) {
+		struct smtp_data_reader r;
+		char text[302];
+		size_t len;
+
+		make_lines(text);
+		if (line > 0 && text[line - 1] != '\n')
+			continue;
+		memmove(text + line + 2, text + line, 300 - line);
+		memcpy(text + line, "..", 2);
+		len = 302;
+		for (size_t cut = 0; cut <= len; cut++) {
+			struct smtp_data_writer w;
+			struct span content;
+			size_t from = 0, to = cut, took;
+			struct buf out;
+
+			buf_init(&out, 1000);
+			smtp_data_reader_init(&r);
+			smtp_data_writer_init(&w);
+			for (int part = 0; part < 2; part++, to = len) {
+				while ((took = smtp_data_read(&r, span_of(text + from, to - from), &content)) > 0) {
+					assert_true(smtp_data_relay(&w, &out, &r));
+					from += took;
+				}
+			}
+			assert_true(r.done && !r.faulty && smtp_data_end(&w, &out));
+			want_text("relayed", buf_peek(&out), span_of(text, len));
+			buf_free(&out);
+		}
+	}
+}
+
+static void test_relay_needs_room_for_all(void **state)
+{
+	struct smtp_data_reader r;
+	struct smtp_data_writer w;
+	struct span content;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 5);
+	smtp_data_reader_init(&r);
+	smtp_data_writer_init(&w);
+	assert_int_equal(smtp_data_read(&r, SPAN("..abc"), &content), 5);
+	out.most = 4;
+	assert_false(smtp_data_relay(&w, &out, &r));
+	assert_int_equal(buf_used(&out), 0);
+	out.most = 5;
+	assert_true(smtp_data_relay(&w, &out, &r));
+	want_text("with its dot", buf_peek(&out), SPAN("..abc"));
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +356,9 @@ int main(void)
 		cmocka_unit_test(test_NEW_13_bdat_any_cut),
 		cmocka_unit_test(test_NEW_13_encoder_any_cut_any_room),
 		cmocka_unit_test(test_smtp_scan),
+		cmocka_unit_test(test_NEW_13_one_octet_amiss_anywhere),
+		cmocka_unit_test(test_NEW_13_relayed_as_it_came),
+		cmocka_unit_test(test_relay_needs_room_for_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
