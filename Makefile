@@ -2,6 +2,7 @@
 #
 #   make demo         builds, starts an upstream and Sallyport before it, and sends mail through (ONCE=1: then ends)
 #                     MODE=transparent: on a network that it makes, in the path of others; as root
+#                     MODE=outbound: to domains that it makes, with DANE, MTA-STS and a rule of its own
 #   make check        builds and runs every test; the last line is "N passed, N failed"
 #   make check-long   the same with more seeds and longer fuzz runs
 #   make build        leaves the program at build/sallyport

@@ -66,14 +66,17 @@ static void put(struct end *e, struct span text)
 }
 
 /* The one before it is gone by now, or the edge would have gone on with it. */
-static enum dial dial(struct edge *edge, struct leg *leg, const struct addr *to, struct why *why)
+static enum dial dial(struct edge *edge, struct leg *leg, const struct addr *to, struct stream *into,
+		      struct loop_watch **watch, struct why *why)
 {
 	struct gauge *g = (struct gauge *)edge;
 
+	(void)leg;
 	(void)to;
+	(void)watch;
 	(void)why;
 	part(&g->host);
-	join(&g->host, &leg->stream);
+	join(&g->host, into);
 	put(&g->host, SPAN("220 mx.example ESMTP\r\n"));
 	return DIAL_NOW;
 }

@@ -19,21 +19,6 @@ void buf_free(struct buf *b)
 	buf_init(b, b->most);
 }
 
-size_t buf_used(const struct buf *b)
-{
-	return b->tail - b->head;
-}
-
-size_t buf_space(const struct buf *b)
-{
-	return b->most - buf_used(b);
-}
-
-struct span buf_peek(const struct buf *b)
-{
-	return (struct span){ b->mem != NULL ? b->mem + b->head : "", buf_used(b) };
-}
-
 void buf_consume(struct buf *b, size_t len)
 {
 	must(len <= buf_used(b));

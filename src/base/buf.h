@@ -20,12 +20,23 @@ struct buf {
 void buf_init(struct buf *b, size_t most);
 void buf_free(struct buf *b); /* may be used again after it */
 
-size_t buf_used(const struct buf *b);
+static inline size_t buf_used(const struct buf *b)
+{
+	return b->tail - b->head;
+}
+
 /* Bytes that may still be put before the ceiling. */
-size_t buf_space(const struct buf *b);
+static inline size_t buf_space(const struct buf *b)
+{
+	return b->most - buf_used(b);
+}
 
 /* All that is in it. Valid until the next call that changes the buf. */
-struct span buf_peek(const struct buf *b);
+static inline struct span buf_peek(const struct buf *b)
+{
+	return (struct span){ b->mem != NULL ? b->mem + b->head : "", buf_used(b) };
+}
+
 void buf_consume(struct buf *b, size_t len);
 
 /* All of `s` or nothing; false where the ceiling forbids it. */

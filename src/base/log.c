@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/must.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,25 +47,32 @@ static void put_escaped(struct log_line *l, unsigned char c)
 		esc[0] = '\\';
 		esc[1] = (char)c;
 		put(l, esc, 2);
-	} else if (c >= 0x20 && c < 0x7f) {
-		put(l, (const char *)&c, 1);
 	} else {
 		snprintf(esc, sizeof(esc), "\\u%04x", c);
 		put(l, esc, 6);
 	}
 }
 
+enum { ESCAPED, QUOTED, BARE };
+
+/* What may stand in a value as it is. */
+static const unsigned char kind_of[256] = {
+	[' '] = QUOTED, ['!'] = BARE, ['#' ... '<'] = BARE, ['='] = QUOTED, ['>' ... '['] = BARE, [']' ... '~'] = BARE,
+};
+
+/* How many of the first octets are at least of this kind. */
+static size_t run_of(struct span v, unsigned char least)
+{
+	size_t i = 0;
+
+	while (i < v.len && kind_of[(unsigned char)v.at[i]] >= least)
+		i++;
+	return i;
+}
+
 static bool needs_quotes(struct span v)
 {
-	if (v.len == 0)
-		return true;
-	for (size_t i = 0; i < v.len; i++) {
-		unsigned char c = (unsigned char)v.at[i];
-
-		if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '=')
-			return true;
-	}
-	return false;
+	return v.len == 0 || run_of(v, BARE) < v.len;
 }
 
 /* Whether a field with this key and the first `len` octets of its value has room.
@@ -101,10 +109,16 @@ static void put_plain(struct log_line *l, struct span v)
 static void put_quoted(struct log_line *l, struct span v)
 {
 	put(l, "\"", 1);
-	for (size_t i = 0; i < v.len && !l->cut; i++) {
-		l->cut = l->len + ESCAPE_MOST > LOG_ROOM;
-		if (!l->cut)
-			put_escaped(l, (unsigned char)v.at[i]);
+	while (v.len > 0 && !l->cut) {
+		size_t room = l->len + ESCAPE_MOST <= LOG_ROOM ? LOG_ROOM + 1 - ESCAPE_MOST - l->len : 0;
+		size_t run = run_of(span_first(v, room), QUOTED);
+
+		l->cut = room == 0;
+		if (run > 0)
+			put(l, v.at, run);
+		else if (!l->cut)
+			put_escaped(l, (unsigned char)v.at[run++]);
+		v = span_from(v, run);
 	}
 	put(l, "\"", 1);
 }
@@ -126,11 +140,13 @@ void log_text(struct log_line *l, const char *key, const char *value)
 
 void log_int(struct log_line *l, const char *key, int64_t value)
 {
-	char text[24];
-	size_t len = (size_t)snprintf(text, sizeof(text), "%lld", (long long)value);
+	char mem[TEXT_NUMBER_MOST];
+	struct text text;
 
-	if (begin_field(l, key, len))
-		put(l, text, len);
+	text_begin(&text, mem, sizeof(mem));
+	text_number(&text, value);
+	if (begin_field(l, key, text.len))
+		put(l, mem, text.len);
 }
 
 static PRINTF_LIKE(3, 0) void put_fmt(struct log_line *l, const char *key, const char *fmt,

@@ -2,46 +2,9 @@
 
 #include <string.h>
 
-struct span span_of(const void *at, size_t len)
-{
-	return (struct span){ at, len };
-}
-
 struct span span_str(const char *text)
 {
 	return (struct span){ text, strlen(text) };
-}
-
-struct span span_from(struct span s, size_t skip)
-{
-	if (skip > s.len)
-		skip = s.len;
-	/* An empty span may have no address, and even NULL + 0 is not defined. */
-	if (skip == 0)
-		return s;
-	return (struct span){ s.at + skip, s.len - skip };
-}
-
-struct span span_first(struct span s, size_t len)
-{
-	return (struct span){ s.at, len < s.len ? len : s.len };
-}
-
-char ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-bool ascii_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-bool ascii_is_alnum(char c)
-{
-	char low = ascii_lower(c);
-
-	return ascii_is_digit(c) || (low >= 'a' && low <= 'z');
 }
 
 bool span_eq(struct span a, struct span b)

@@ -1,6 +1,7 @@
 #include "edge/edge.h"
 
 #include "base/must.h"
+#include "edge/edge_route.h"
 #include "edge/pool.h"
 #include "edge/session.h"
 
@@ -16,12 +17,19 @@ void edge_init(struct edge *e, struct plan *plan, struct shared *shared, int slo
 		.plan = plan_hold(plan), .shared = shared, .slot = slot, .sid_seed = sid_seed,
 	};
 	splice_pool_init(&e->pipes, SPLICE_PIPES);
-	e->upstream_count = plan->upstream_count + plan->action_count;
+	e->route = edge_route_new(e);
+	e->upstream_count = plan->upstream_count + plan->action_count + plan->next_hop_count;
 	e->upstreams = mem_new(e->upstream_count * sizeof(*e->upstreams));
 	for (size_t i = 0; i < plan->upstream_count; i++)
 		upstream_init(&e->upstreams[i], &plan->upstreams[i]);
 	for (size_t i = 0; i < plan->action_count; i++)
 		upstream_init(&e->upstreams[plan->upstream_count + i], plan->actions[i].template);
+	for (size_t i = 0; i < plan->service_count; i++) {
+		const struct plan_upstream *hop = plan->services[i].next_hop;
+
+		if (hop != NULL)
+			upstream_init(&e->upstreams[hop->index], hop);
+	}
 }
 
 void edge_free(struct edge *e)
@@ -29,6 +37,7 @@ void edge_free(struct edge *e)
 	must(e->sessions == NULL);
 	pool_sweep(e, true);
 	splice_pool_free(&e->pipes);
+	edge_route_free(e->route);
 	for (size_t i = 0; i < e->upstream_count; i++)
 		upstream_free(&e->upstreams[i]);
 	free(e->upstreams);

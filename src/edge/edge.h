@@ -9,7 +9,9 @@
 #include "io/splice.h"
 #include "proc/shared.h"
 
+struct edge_route;
 struct leg;
+struct loop_watch;
 struct session;
 struct stock;
 struct stream;
@@ -37,14 +39,18 @@ struct edge {
 	struct session *ended;      /* for the reaper */
 	msec pool_at;               /* what `pool` is set to */
 	struct loop_timer *pool;    /* rings when a kept connection has been idle for too long; NULL without a loop */
+	struct edge_route *route;   /* questions to the process `route`, and the rules as they are now */
+	uint64_t held;              /* octets of messages that go several ways (hold.c) */
 	struct leg *waiting;        /* to be dialled when the stock is filled again, the latest first */
 	struct stock *stock;        /* sockets for transparent sessions; NULL without a loop */
 	struct loop *loop;          /* NULL without sockets */
 	struct splice_pool pipes;   /* for tunnels */
 
-	/* Opens leg->stream towards `to`. The one thing that talks do otherwise. */
-	enum dial (*dial)(struct edge *e, struct leg *leg, const struct addr *to,
-			  struct why *why);
+	/* Opens `into` towards `to`: leg->stream, or that of its rival. With a loop `watch` is set. Talks do it otherwise. */
+	enum dial (*dial)(struct edge *e, struct leg *leg, const struct addr *to, struct stream *into,
+			  struct loop_watch **watch, struct why *why);
+	/* Sends octets over the line to `route`; false: there is none, or it takes no more. */
+	bool (*tell_route)(struct edge *e, struct span octets);
 };
 
 /* Holds the plan. */

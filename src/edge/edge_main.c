@@ -2,25 +2,32 @@
 
 #include "base/must.h"
 #include "edge/edge_accept.h"
+#include "edge/edge_route.h"
 #include "edge/pool.h"
 #include "edge/session.h"
 #include "edge/stock.h"
 #include "io/sock.h"
 #include "ipc/ipc_channel.h"
+#include "ipc/ipc_line.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sysexits.h>
+#include <unistd.h>
+#include <unistd.h>
 
 struct process {
-	struct edge edge;
+	struct edge edge;           /* first: tell_route finds the process by it */
 	struct loop *loop;
 	struct edge_accept *accept;
 	int channel_fd;
 	struct loop_watch *channel; /* NULL: the master is gone */
 	bool leaving;               /* ends with the last session */
 	struct loop_timer *limit;   /* of a stop */
+	int line_fd;                /* to `route`; -1: there is none */
+	struct loop_watch *line;
+	struct buf line_in;
 };
 
 static void on_leg(void *arg, unsigned what)
@@ -51,7 +58,21 @@ static int connect_for_client(struct edge *e, struct leg *leg, int fd, const str
 	return fd;
 }
 
-static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
+/* The watch stays when the rival takes the place of the stream that it was beside (leg_dial.c). */
+static void on_rival(void *arg, unsigned what)
+{
+	struct leg *l = arg;
+
+	edge_read_clock(l->edge);
+	stream_ready(l->rival.on ? &l->rival.stream : &l->stream, what);
+	if (l->session == NULL)
+		pool_event(l);
+	else
+		session_run(l->session);
+}
+
+static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr *to, struct stream *into,
+			     struct loop_watch **watch, struct why *why)
 {
 	bool transparent = leg->session->target.len > 0;
 	bool as_client = leg->session->service->conf->source == CONF_SOURCE_CLIENT;
@@ -62,8 +83,8 @@ static enum dial dial_socket(struct edge *e, struct leg *leg, const struct addr 
 	fd = transparent ? connect_for_client(e, leg, fd, to, why) : sock_connect(to, why);
 	if (fd < 0)
 		return DIAL_FAILED;
-	stream_open_fd_take(&leg->stream, fd);
-	leg->watch = loop_watch_stream(e->loop, fd, on_leg, leg);
+	stream_open_fd_take(into, fd);
+	*watch = loop_watch_stream(e->loop, fd, into == &leg->stream ? on_leg : on_rival, leg);
 	return DIAL_LATER;
 }
 
@@ -113,6 +134,54 @@ static void take_addrs(struct process *p, const struct ipc_addrs *m)
 	upstream_set_addrs(&e->upstreams[m->upstream], m->host, m->addrs, m->count);
 }
 
+/* --- the line to `route` --- */
+
+static void drop_line(struct process *p)
+{
+	if (p->line != NULL)
+		loop_unwatch(p->line);
+	p->line = NULL;
+	if (p->line_fd >= 0)
+		close(p->line_fd);
+	p->line_fd = -1;
+}
+
+static void on_line(void *arg, unsigned what)
+{
+	struct process *p = arg;
+	enum ipc_line_got got;
+	int fd = -1;
+
+	(void)what;
+	edge_read_clock(&p->edge);
+	do {
+		got = ipc_line_receive(p->line_fd, &p->line_in, &fd);
+		if (got == IPC_LINE_MESSAGE && !edge_route_message(&p->edge, buf_peek(&p->line_in), fd))
+			got = IPC_LINE_END;
+		buf_free(&p->line_in);
+	} while (got == IPC_LINE_MESSAGE);
+	if (got == IPC_LINE_NOTHING)
+		return;
+	drop_line(p);
+	edge_route_lost(&p->edge);
+}
+
+static bool tell_route(struct edge *e, struct span octets)
+{
+	struct process *p = (struct process *)e;
+	struct why why;
+
+	return p->line_fd >= 0 && ipc_line_send(p->line_fd, octets, -1, &why);
+}
+
+static void take_line(struct process *p, int fd)
+{
+	drop_line(p);
+	edge_route_lost(&p->edge);
+	p->line_fd = fd;
+	p->line = loop_watch_read(p->loop, fd, on_line, p);
+}
+
 static void lose_master(struct process *p)
 {
 	loop_unwatch(p->channel);
@@ -145,6 +214,10 @@ static void take_message(struct process *p, const struct ipc_message *m, const i
 	case IPC_SOCKETS:
 		stock_take_in(p->edge.stock, &m->sockets, fds, count);
 		dial_again(&p->edge, count);
+		break;
+	case IPC_LINE:
+		if (count == 1)
+			take_line(p, fds[0]);
 		break;
 	case IPC_START:
 	case IPC_READY:
@@ -221,6 +294,7 @@ static void leave_clean(struct process *p)
 	loop_timer_free(p->limit);
 	if (p->channel != NULL)
 		loop_unwatch(p->channel);
+	drop_line(p);
 	edge_free(&p->edge);
 	stock_free(p->edge.stock);
 	loop_timer_free(p->edge.pool);
@@ -229,7 +303,7 @@ static void leave_clean(struct process *p)
 
 int edge_main(const struct edge_start *start)
 {
-	struct process p = { .channel_fd = start->channel_fd };
+	struct process p = { .channel_fd = start->channel_fd, .line_fd = -1 };
 	uint64_t seed;
 	bool ready;
 
@@ -241,6 +315,8 @@ int edge_main(const struct edge_start *start)
 	plan_release(start->plan);
 	p.loop = p.edge.loop = loop_new();
 	p.edge.dial = dial_socket;
+	p.edge.tell_route = tell_route;
+	buf_init(&p.line_in, POLICY_MESSAGE_MOST);
 	p.edge.pool = loop_timer_new(p.loop, on_pool, &p.edge);
 	p.edge.pool_at = MSEC_NEVER;
 	edge_read_clock(&p.edge);

@@ -1,25 +1,22 @@
-#include "edge/leg.h"
+#include "edge/leg_inside.h"
 
 #include "base/must.h"
+#include "edge/edge_route.h"
 #include "edge/session.h"
 #include "io/sock.h"
 #include "smtp/smtp_answer.h"
+#include "tls/tls_digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void begin_try(struct leg *l);
-static void leave_line(struct leg *l);
+/* A request for one certificate is about a hundred octets. */
+#define OCSP_REQUEST_MOST 1024
 
 static const struct conf_upstream *settings(const struct leg *l)
 {
 	return l->up->plan->conf;
-}
-
-static const struct upstream_try *here(const struct leg *l)
-{
-	return &l->tries[l->try_now];
 }
 
 static bool is_transparent(const struct leg *l)
@@ -33,26 +30,25 @@ static bool is_implicit(const struct leg *l)
 	return is_transparent(l) ? l->session->implicit : settings(l)->implicit;
 }
 
-static void enter(struct leg *l, enum leg_state state)
+void leg_enter(struct leg *l, enum leg_state state)
 {
 	l->state = state;
 	l->since = l->edge->now;
 }
 
-static void let_go_of_socket(struct leg *l)
+static void end_check(struct leg *l)
 {
-	if (l->watch != NULL)
-		loop_unwatch(l->watch);
-	l->watch = NULL;
-	if (l->own_key != 0)
-		shared_own_remove(l->edge->shared, l->edge->slot, l->own_key);
-	l->own_key = 0;
+	if (l->ocsp == NULL)
+		return;
+	edge_route_forget(l->edge, l->ocsp);
+	free(l->ocsp);
+	l->ocsp = NULL;
 }
 
 static void hang_up(struct leg *l)
 {
-	leave_line(l);
-	let_go_of_socket(l);
+	end_check(l);
+	leg_let_go_of_socket(l);
 	stream_close(&l->stream);
 }
 
@@ -60,15 +56,19 @@ void leg_where(const struct leg *l, char text[ADDR_TEXT_MOST])
 {
 	text[0] = '\0';
 	if (l->try_count > 0)
-		addr_print(&here(l)->addr, text);
+		addr_print(&leg_here(l)->addr, text);
 }
 
 const char *leg_host(const struct leg *l)
 {
-	return l->try_count > 0 && here(l)->host != NULL ? here(l)->host->name : "";
+	if (l->try_count == 0)
+		return "";
+	if (l->hop != NULL)
+		return next_hop_host(l->hop, leg_here(l)->hop_host)->name;
+	return leg_here(l)->host != NULL ? leg_here(l)->host->name : "";
 }
 
-static void log_try(const struct leg *l, const char *event, const struct why *why)
+void leg_log_try(const struct leg *l, const char *event, const struct why *why)
 {
 	char where[ADDR_TEXT_MOST];
 	struct log_line line;
@@ -77,6 +77,8 @@ static void log_try(const struct leg *l, const char *event, const struct why *wh
 	log_begin(&line, event);
 	log_text(&line, "sid", l->session->sid);
 	log_text(&line, "upstream", settings(l)->name);
+	if (l->hop != NULL)
+		log_text(&line, "domain", l->hop->found->all->domain);
 	log_text(&line, "host", leg_host(l));
 	log_text(&line, "addr", where);
 	log_text(&line, "need", need_level_name(l->need.level));
@@ -93,28 +95,24 @@ static void give_up(struct leg *l)
 			why_set(&l->why, FAULT_SYSTEM, "no address is known for upstream %s",
 				settings(l)->name);
 	}
-	enter(l, LEG_FAILED);
+	leg_enter(l, LEG_FAILED);
 }
 
 /* This host will not do: on to the next one, under the same need. What policy says of a
  * host is worth more to the client than that another could not be reached. */
-static void try_failed(struct leg *l, const struct smtp_answer *policy, const struct why *why)
+void leg_try_failed(struct leg *l, const struct smtp_answer *policy, const struct why *why)
 {
-	log_try(l, "upstream-failed", why);
+	leg_log_try(l, "upstream-failed", why);
 	edge_count(l->edge, COUNT_UPSTREAM_FAILED, 1);
-	upstream_failed(l->up, &here(l)->addr, l->edge->now);
+	upstream_failed(l->up, &leg_here(l)->addr, l->edge->now);
 	hang_up(l);
 	if (policy != NULL || l->refusal == NULL)
 		l->why = *why;
 	if (policy != NULL)
 		l->refusal = policy;
 	l->clear = false;
-	if (l->try_now + 1 == l->try_count) {
+	if (!leg_next_try(l))
 		give_up(l);
-		return;
-	}
-	l->try_now++;
-	begin_try(l);
 }
 
 static void try_failed_for(struct leg *l, enum fault fault, const char *text)
@@ -122,7 +120,7 @@ static void try_failed_for(struct leg *l, enum fault fault, const char *text)
 	struct why why;
 
 	why_set(&why, fault, "%s", text);
-	try_failed(l, NULL, &why);
+	leg_try_failed(l, NULL, &why);
 }
 
 /* `may` goes on in clear, but never on a connection that has seen a handshake fail. */
@@ -132,41 +130,75 @@ static void tls_failed(struct leg *l, const struct why *why)
 
 	edge_count(l->edge, COUNT_UPSTREAM_TLS_FAILED, 1);
 	if (l->need.level == NEED_MAY && !is_implicit(l)) {
-		log_try(l, "upstream-fallback", why);
+		leg_log_try(l, "upstream-fallback", why);
 		hang_up(l);
 		l->clear = true;
-		begin_try(l);
+		leg_begin_try(l);
 		return;
 	}
 	why_set(&said, why->fault, "TLS handshake failed: %.180s", why->text);
-	try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
+	leg_report_failure(l, &said);
+	leg_try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
 }
 
 /* The name for SNI: the host's, or where that is an address the first that its certificate may have;
- * in transparent mode what the client has asked for, where it has. */
+ * in transparent mode what the client has asked for, where it has; for DANE where the TLSA records are
+ * (RFC 7672 section 8.1). */
 static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
 {
-	if (!is_transparent(l) && here(l)->host->literal && settings(l)->names.count > 0)
+	const struct evidence_host *host = l->hop != NULL ? next_hop_host(l->hop, leg_here(l)->hop_host) : NULL;
+
+	if (host != NULL)
+		return host->tlsa_state == EVIDENCE_TLSA_USABLE && host->tlsa_base[0] != '\0' ?
+		       host->tlsa_base : host->name;
+	if (!is_transparent(l) && leg_here(l)->host->literal && settings(l)->names.count > 0)
 		return settings(l)->names.at[0];
 	if (!is_transparent(l))
 		return leg_host(l);
 	if (l->session->sni[0] != '\0')
 		return l->session->sni;
-	addr_print_host(&here(l)->addr, text);
+	addr_print_host(&leg_here(l)->addr, text);
 	return text;
+}
+
+/* Of a next hop: whose names count, and the TLSA records, are the decision's. */
+static struct tls_conn *connect_hop(const struct leg *l, const char *host, const char *where)
+{
+	const struct next_hop *hop = l->hop;
+	const unsigned i = leg_here(l)->hop_host;
+	const struct policy_host *decided = &hop->decision.hosts[i];
+	const struct evidence_host *found = next_hop_host(hop, i);
+	const char *names[POLICY_NAMES_MOST + 1];
+	struct tls_expect expect = { .names = names };
+	char key[ADDR_TEXT_MOST + TLS_DIGEST_HEX + 8], digest[TLS_DIGEST_HEX + 1];
+
+	expect.name_count = policy_decide_names(&hop->decision, hop->found->all, i, names);
+	if (decided->dane) {
+		expect.tlsa = found->tlsa;
+		expect.tlsa_count = found->tlsa_count;
+	}
+	tls_digest(shared_seed(l->edge->shared), buf_peek(&hop->key), digest);
+	snprintf(key, sizeof(key), "%s %u %s", where, i, digest);
+	return tls_conn_connect(hop->tls, host, &expect, key);
+}
+
+static struct tls_conn *connect_upstream(const struct leg *l, const char *host, const char *where)
+{
+	char key[ADDR_TEXT_MOST + 256 + 32];
+
+	snprintf(key, sizeof(key), "%s %.255s %s %u", where, host, need_level_name(l->need.level), l->need.min_bits);
+	return tls_conn_connect(l->up->plan->tls, host, NULL, key);
 }
 
 static void begin_tls(struct leg *l)
 {
-	char key[ADDR_TEXT_MOST + 32];
-	char where[ADDR_TEXT_MOST], host[ADDR_TEXT_MOST];
+	char where[ADDR_TEXT_MOST], text[ADDR_TEXT_MOST];
+	const char *host = tls_host(l, text);
 	struct tls_conn *tls;
 	struct why why;
 
 	leg_where(l, where);
-	snprintf(key, sizeof(key), "%s %s %u", where, need_level_name(l->need.level),
-		 l->need.min_bits);
-	tls = tls_conn_connect(l->up->plan->tls, tls_host(l, host), key);
+	tls = l->hop != NULL ? connect_hop(l, host, where) : connect_upstream(l, host, where);
 	if (!stream_start_tls(&l->stream, tls, &why)) {
 		tls_conn_free(tls);
 		if (l->stream.end != STREAM_OPEN) {
@@ -174,10 +206,10 @@ static void begin_tls(struct leg *l)
 			return;
 		}
 		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
-		try_failed(l, &SMTP_SAY_TLS_FAILED, &why);
+		leg_try_failed(l, &SMTP_SAY_TLS_FAILED, &why);
 		return;
 	}
-	enter(l, LEG_TLS);
+	leg_enter(l, LEG_TLS);
 }
 
 /* In transparent mode the server hears the client's own name, once that is known. */
@@ -188,13 +220,13 @@ static const char *ehlo_name(const struct leg *l)
 	return l->name[0] != '\0' ? l->name : NULL;
 }
 
-static void connected(struct leg *l)
+void leg_connected(struct leg *l)
 {
 	l->ms_connect = l->edge->now - l->began;
 	edge_count(l->edge, COUNT_UPSTREAM_CONNECTS, 1);
 	if (l->bare) {
 		l->ms_ready = l->ms_connect;
-		enter(l, LEG_READY);
+		leg_enter(l, LEG_READY);
 		return;
 	}
 	smtp_reply_reader_free(&l->reader);
@@ -204,100 +236,62 @@ static void connected(struct leg *l)
 	if (is_implicit(l))
 		begin_tls(l);
 	else
-		enter(l, LEG_HELLO);
+		leg_enter(l, LEG_HELLO);
 }
 
-static void wait_in_line(struct leg *l)
+void leg_use_need(struct leg *l)
 {
-	struct edge *e = l->edge;
-
-	l->next_waiting = e->waiting;
-	l->self_waiting = &e->waiting;
-	if (e->waiting != NULL)
-		e->waiting->self_waiting = &l->next_waiting;
-	e->waiting = l;
+	if (l->hop != NULL)
+		l->need = l->hop->decision.hosts[leg_here(l)->hop_host].need;
 }
 
-static void leave_line(struct leg *l)
-{
-	if (l->self_waiting == NULL)
-		return;
-	*l->self_waiting = l->next_waiting;
-	if (l->next_waiting != NULL)
-		l->next_waiting->self_waiting = l->self_waiting;
-	l->next_waiting = NULL;
-	l->self_waiting = NULL;
-}
-
-void leg_dial_again(struct leg *l)
-{
-	struct session *s = l->session;
-
-	leave_line(l);
-	begin_try(l);
-	session_run(s);
-}
-
-static void begin_try(struct leg *l)
-{
-	struct why why;
-
-	enter(l, LEG_CONNECT);
-	switch (l->edge->dial(l->edge, l, &here(l)->addr, &why)) {
-	case DIAL_NOW:
-		connected(l);
-		break;
-	case DIAL_WAIT:
-		wait_in_line(l);
-		break;
-	case DIAL_LATER:
-		break;
-	case DIAL_FAILED:
-		try_failed(l, NULL, &why);
-		break;
-	}
-}
-
-/* Who is called: in transparent mode the one that the client called, and nobody else. */
-static unsigned find_tries(struct leg *l)
-{
-	const struct session *s = l->session;
-
-	if (s->target.len == 0)
-		return upstream_order(l->up, s->edge->now, l->tries);
-	l->tries[0] = (struct upstream_try){ .host = NULL, .addr = s->target };
-	return 1;
-}
-
-static struct leg *new_leg(struct session *s, struct upstream *up, struct tls_need need, bool bare)
+static struct leg *make(struct session *s, struct upstream *up)
 {
 	struct leg *l = mem_new(sizeof(*l));
 
 	l->edge = s->edge;
 	l->session = s;
 	l->up = up;
-	l->need = need;
-	l->bare = bare;
 	l->began = s->edge->now;
 	stream_init(&l->stream);
+	stream_init(&l->rival.stream);
 	buf_init(&l->replay, LEG_REPLAY_MOST);
 	smtp_reply_reader_init(&l->reader);
-	l->try_count = find_tries(l);
+	return l;
+}
+
+static struct leg *begin(struct leg *l)
+{
+	leg_find_tries(l);
 	if (l->try_count == 0)
 		give_up(l);
 	else
-		begin_try(l);
+		leg_begin_try(l);
 	return l;
 }
 
 struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need)
 {
-	return new_leg(s, up, need, false);
+	struct leg *l = make(s, up);
+
+	l->need = need;
+	return begin(l);
+}
+
+struct leg *leg_new_hop(struct session *s, struct upstream *up, struct next_hop *hop)
+{
+	struct leg *l = make(s, up);
+
+	l->hop = next_hop_hold(hop);
+	return begin(l);
 }
 
 struct leg *leg_new_bare(struct session *s, struct upstream *up)
 {
-	return new_leg(s, up, (struct tls_need){ .level = NEED_NONE }, true);
+	struct leg *l = make(s, up);
+
+	l->bare = true;
+	return begin(l);
 }
 
 void leg_free(struct leg *l)
@@ -307,6 +301,8 @@ void leg_free(struct leg *l)
 	hang_up(l);
 	smtp_reply_reader_free(&l->reader);
 	buf_free(&l->replay);
+	next_hop_release(l->hop);
+	free(l->tries);
 	free(l);
 }
 
@@ -318,7 +314,7 @@ void leg_name(struct leg *l, struct span name)
 	if (l->state != LEG_GREETED)
 		return;
 	if (smtp_client_name(&l->client, l->name, &l->stream.out))
-		enter(l, LEG_HELLO);
+		leg_enter(l, LEG_HELLO);
 	else
 		try_failed_for(l, FAULT_SELF, "no room for EHLO");
 }
@@ -342,24 +338,43 @@ bool leg_flush(struct leg *l)
 	return moved;
 }
 
-static bool step_connect(struct leg *l)
+/* The certificate has been looked at as far as we can: who the server is said to be is the need's matter. */
+static bool secured(struct leg *l)
 {
-	struct why why;
-
-	if (!l->stream.open || l->stream.fd < 0 || !l->stream.ready_out)
-		return false;
-	switch (sock_connected(l->stream.fd, &why)) {
-	case SOCK_PENDING:
-		l->stream.ready_out = false;
-		return false;
-	case SOCK_CONNECTED:
-		connected(l);
-		return true;
-	case SOCK_FAILED:
-		try_failed(l, NULL, &why);
+	if (is_implicit(l)) {
+		l->client.tls = true;
+	} else if (!smtp_client_tls_on(&l->client, &l->stream.out)) {
+		try_failed_for(l, FAULT_SELF, "no room for EHLO");
 		return true;
 	}
-	return false; /* not reached: all cases are above */
+	leg_enter(l, LEG_HELLO);
+	return true;
+}
+
+static bool wants_check(struct leg *l)
+{
+	char url[POLICY_URL_MOST];
+	struct buf request;
+	bool wanted;
+
+	buf_init(&request, OCSP_REQUEST_MOST);
+	wanted = tls_conn_ocsp_wanted(l->stream.tls, url, sizeof(url), &request);
+	if (wanted) {
+		l->ocsp = mem_new(sizeof(*l->ocsp));
+		edge_route_ask_ocsp(l->session, l->ocsp, url, buf_peek(&request));
+	}
+	buf_free(&request);
+	return wanted;
+}
+
+static bool step_check(struct leg *l)
+{
+	if (l->stream.end == STREAM_OPEN && !edge_route_has_answer(l->ocsp))
+		return false;
+	if (l->stream.end == STREAM_OPEN)
+		tls_conn_ocsp_answer(l->stream.tls, buf_peek(&l->ocsp->octets));
+	end_check(l);
+	return secured(l);
 }
 
 static bool step_tls(struct leg *l)
@@ -373,13 +388,9 @@ static bool step_tls(struct leg *l)
 	if (l->stream.handshaking)
 		return false;
 	edge_count(l->edge, COUNT_UPSTREAM_TLS, 1);
-	if (is_implicit(l)) {
-		l->client.tls = true;
-	} else if (!smtp_client_tls_on(&l->client, &l->stream.out)) {
-		try_failed_for(l, FAULT_SELF, "no room for EHLO");
-		return true;
-	}
-	enter(l, LEG_HELLO);
+	if (!wants_check(l))
+		return secured(l);
+	leg_enter(l, LEG_CHECK);
 	return true;
 }
 
@@ -390,6 +401,32 @@ const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const s
 	if (need->min_bits > 0 && facts->bits < need->min_bits)
 		return &SMTP_SAY_TLS_WEAK;
 	return facts->on ? &SMTP_SAY_TLS_UNVERIFIED : &SMTP_SAY_TLS_MISSING;
+}
+
+/* Where on_failure is permanent the sender's own server is to give up (SPEC GC-2, GC-11). */
+static const struct smtp_answer *final_of(const struct smtp_answer *a)
+{
+	static const struct {
+		const struct smtp_answer *temporary, *permanent;
+	} pairs[] = {
+		{ &SMTP_SAY_TLS_WEAK, &SMTP_SAY_TLS_WEAK_FINAL },
+		{ &SMTP_SAY_TLS_MISSING, &SMTP_SAY_TLS_MISSING_FINAL },
+		{ &SMTP_SAY_TLS_FAILED, &SMTP_SAY_TLS_FAILED_FINAL },
+		{ &SMTP_SAY_TLS_UNVERIFIED, &SMTP_SAY_TLS_UNVERIFIED_FINAL },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (pairs[i].temporary == a)
+			return pairs[i].permanent;
+	}
+	return a;
+}
+
+const struct smtp_answer *leg_refusal(const struct leg *l)
+{
+	bool permanent = l->hop != NULL && l->hop->decision.permanent;
+
+	return permanent ? final_of(l->refusal) : l->refusal;
 }
 
 static void note_server_name(struct leg *l)
@@ -410,8 +447,14 @@ static void judge(struct leg *l)
 	struct why why;
 
 	leg_facts(l, &facts);
+	leg_report_facts(l, &facts);
 	if (!need_met(&l->need, &facts, &why)) {
-		try_failed(l, leg_policy_answer(&l->need, &facts), &why);
+		leg_try_failed(l, leg_policy_answer(&l->need, &facts), &why);
+		return;
+	}
+	if (l->hop != NULL && l->hop->requiretls && (l->client.caps.have & SMTP_CAP_REQUIRETLS) == 0) {
+		why_set(&why, FAULT_POLICY, "%s", SMTP_SAY_REQUIRETLS.text);
+		leg_try_failed(l, &SMTP_SAY_REQUIRETLS, &why);
 		return;
 	}
 	if (facts.resumed)
@@ -419,13 +462,13 @@ static void judge(struct leg *l)
 	if (!facts.on && l->need.level != NEED_NONE)
 		edge_count(l->edge, COUNT_UPSTREAM_CLEAR, 1);
 	note_server_name(l);
-	if (!is_transparent(l)) {
-		upstream_worked(l->up, &here(l)->addr);
+	if (!is_transparent(l) && l->hop == NULL) {
+		upstream_worked(l->up, &leg_here(l)->addr);
 		upstream_learn(l->up, &l->client.caps, is_implicit(l) || l->client.offers_tls,
 			       l->edge->now);
 	}
 	l->ms_ready = l->edge->now - l->began;
-	enter(l, LEG_READY);
+	leg_enter(l, LEG_READY);
 }
 
 static void take_reply(struct leg *l)
@@ -437,7 +480,7 @@ static void take_reply(struct leg *l)
 		l->since = l->edge->now;
 		break;
 	case SMTP_CLIENT_NAME:
-		enter(l, LEG_GREETED);
+		leg_enter(l, LEG_GREETED);
 		break;
 	case SMTP_CLIENT_START_TLS:
 		begin_tls(l);
@@ -446,7 +489,7 @@ static void take_reply(struct leg *l)
 		judge(l);
 		break;
 	case SMTP_CLIENT_FAIL:
-		try_failed(l, NULL, &why);
+		leg_try_failed(l, NULL, &why);
 		break;
 	}
 }
@@ -460,7 +503,7 @@ static bool step_hello(struct leg *l)
 		take_reply(l);
 		return true;
 	case SMTP_REPLY_BAD:
-		try_failed(l, NULL, &why);
+		leg_try_failed(l, NULL, &why);
 		return true;
 	case SMTP_REPLY_MORE:
 		break;
@@ -470,7 +513,7 @@ static bool step_hello(struct leg *l)
 	why = l->stream.why;
 	if (l->stream.end == STREAM_CLOSED)
 		why_set(&why, FAULT_PEER, "the upstream closed the connection before it was ready");
-	try_failed(l, NULL, &why);
+	leg_try_failed(l, NULL, &why);
 	return true;
 }
 
@@ -481,7 +524,7 @@ static bool step_bye(struct leg *l)
 	if (l->stream.end == STREAM_OPEN)
 		return false;
 	hang_up(l);
-	enter(l, LEG_CLOSED);
+	leg_enter(l, LEG_CLOSED);
 	return true;
 }
 
@@ -489,7 +532,7 @@ bool leg_step(struct leg *l)
 {
 	switch (l->state) {
 	case LEG_CONNECT:
-		return step_connect(l);
+		return leg_step_connect(l);
 	case LEG_HELLO:
 		return step_hello(l);
 	case LEG_GREETED:
@@ -497,6 +540,8 @@ bool leg_step(struct leg *l)
 		return l->session->greeted && step_hello(l);
 	case LEG_TLS:
 		return step_tls(l);
+	case LEG_CHECK:
+		return step_check(l);
 	case LEG_BYE:
 		return step_bye(l);
 	case LEG_READY:
@@ -534,11 +579,13 @@ msec leg_deadline(const struct leg *l)
 {
 	switch (l->state) {
 	case LEG_CONNECT:
-		return l->since + settings(l)->timeout_connect;
+		return leg_connect_deadline(l);
 	case LEG_HELLO:
 		return l->since + greeting_or_command(l);
 	case LEG_TLS:
 		return l->since + settings(l)->timeout_command;
+	case LEG_CHECK:
+		return l->ocsp->until;
 	case LEG_READY:
 		return ready_deadline(l);
 	case LEG_BYE:
@@ -555,7 +602,7 @@ void leg_unreachable(struct leg *l, const struct why *why)
 {
 	struct why said = *why;
 
-	try_failed(l, NULL, &said);
+	leg_try_failed(l, NULL, &said);
 }
 
 void leg_timeout(struct leg *l)
@@ -564,7 +611,7 @@ void leg_timeout(struct leg *l)
 
 	switch (l->state) {
 	case LEG_CONNECT:
-		try_failed_for(l, FAULT_PEER, "no answer to our connection in time");
+		leg_connect_timeout(l);
 		break;
 	case LEG_HELLO:
 		try_failed_for(l, FAULT_PEER, "no reply to greeting, EHLO or STARTTLS in time");
@@ -573,9 +620,12 @@ void leg_timeout(struct leg *l)
 		why_set(&why, FAULT_PEER, "the handshake did not end in time");
 		tls_failed(l, &why);
 		break;
+	case LEG_CHECK:
+		edge_route_late(l->edge, l->ocsp);
+		break;
 	case LEG_BYE:
 		hang_up(l);
-		enter(l, LEG_CLOSED);
+		leg_enter(l, LEG_CLOSED);
 		break;
 	case LEG_GREETED:
 	case LEG_READY:
@@ -583,107 +633,6 @@ void leg_timeout(struct leg *l)
 	case LEG_CLOSED:
 		break;
 	}
-}
-
-bool leg_can_await(const struct leg *l)
-{
-	return l->await_count < LEG_AWAIT_MOST;
-}
-
-static void await(struct leg *l, enum await what)
-{
-	must(leg_can_await(l));
-	l->used = true;
-	if (l->await_count == 0)
-		l->since = l->edge->now;
-	l->awaits[(l->await_head + l->await_count) % LEG_AWAIT_MOST] = (unsigned char)what;
-	l->await_count++;
-	if (what != AWAIT_RSET)
-		l->owed++;
-}
-
-void leg_settle(struct leg *l)
-{
-	l->kept = false;
-	l->replay_need = (struct tls_need){ .level = NEED_NONE };
-	buf_free(&l->replay);
-}
-
-void leg_promise(struct leg *l, const struct tls_need *need)
-{
-	struct tls_need *all = &l->replay_need;
-
-	if (!l->kept)
-		return;
-	if (need->level > all->level)
-		all->level = need->level;
-	if (need->min_bits > all->min_bits)
-		all->min_bits = need->min_bits;
-}
-
-void leg_sent(struct leg *l, size_t mark, enum await what)
-{
-	if (l->kept && !buf_put(&l->replay, span_from(buf_peek(&l->stream.out), mark)))
-		leg_settle(l);
-	await(l, what);
-}
-
-struct leg *leg_again(struct leg *old)
-{
-	struct leg *l = leg_new(old->session, old->up, old->need);
-
-	memcpy(l->awaits, old->awaits, sizeof(l->awaits));
-	l->await_head = old->await_head;
-	l->await_count = old->await_count;
-	l->owed = old->owed;
-	l->transaction = old->transaction;
-	l->replaying = true;
-	l->replay_caps = old->client.caps.have;
-	l->replay_need = old->replay_need;
-	must(buf_put(&l->replay, buf_peek(&old->replay)));
-	leg_abort(old);
-	leg_free(old);
-	return l;
-}
-
-/* True where it could be said again. What the commands made use of must be on offer here too, and so must be the TLS
- * that the recipients were let through for: under `may` this connection may have none. */
-bool leg_replay(struct leg *l)
-{
-	bool fits = (l->replay_caps & ~l->client.caps.have) == 0;
-	struct tls_facts facts;
-	struct why why;
-
-	must(l->state == LEG_READY && l->replaying);
-	leg_facts(l, &facts);
-	fits = fits && need_met(&l->replay_need, &facts, &why);
-	l->replaying = false;
-	fits = fits && buf_put(&l->stream.out, buf_peek(&l->replay));
-	buf_free(&l->replay);
-	l->since = l->edge->now;
-	return fits;
-}
-
-enum await leg_awaited(const struct leg *l)
-{
-	must(l->await_count > 0);
-	return (enum await)l->awaits[l->await_head];
-}
-
-void leg_answered(struct leg *l)
-{
-	if (leg_awaited(l) != AWAIT_RSET)
-		l->owed--;
-	l->await_head = (l->await_head + 1) % LEG_AWAIT_MOST;
-	l->await_count--;
-	l->since = l->edge->now;
-}
-
-void leg_forget_newest(struct leg *l)
-{
-	must(l->await_count > 0);
-	l->await_count--;
-	l->owed--;
 }
 
 void leg_bye(struct leg *l)
@@ -694,24 +643,23 @@ void leg_bye(struct leg *l)
 		return;
 	}
 	stream_finish(&l->stream);
-	enter(l, LEG_BYE);
+	leg_enter(l, LEG_BYE);
 }
 
 void leg_close(struct leg *l)
 {
 	hang_up(l);
-	enter(l, LEG_CLOSED);
+	leg_enter(l, LEG_CLOSED);
 }
 
 void leg_abort(struct leg *l)
 {
-	leave_line(l);
-	let_go_of_socket(l);
+	leg_let_go_of_socket(l);
 	if (l->stream.open)
 		stream_abort(&l->stream);
 	l->await_count = 0;
 	l->owed = 0;
-	enter(l, LEG_CLOSED);
+	leg_enter(l, LEG_CLOSED);
 }
 
 static enum tls_absent absent(const struct leg *l)

@@ -5,7 +5,7 @@
 #ifndef EDGE_LEG_H
 #define EDGE_LEG_H
 
-#include "edge/edge.h"
+#include "edge/next_hop.h"
 #include "io/stream.h"
 #include "smtp/smtp_client.h"
 
@@ -17,6 +17,7 @@ enum leg_state {
 	LEG_HELLO,  /* greeting, EHLO, STARTTLS */
 	LEG_GREETED, /* transparent mode: the client has yet to say who it is; see leg_name */
 	LEG_TLS,
+	LEG_CHECK,  /* is the certificate revoked? `route` asks its responder (OCSP) */
 	LEG_READY,
 	LEG_BYE,    /* QUIT is on its way: nothing is expected any more */
 	LEG_FAILED, /* no host would do: `refusal` and `why` say it */
@@ -27,6 +28,7 @@ enum leg_state {
 enum await {
 	AWAIT_AUTH,       /* AUTH, or a line of its exchange */
 	AWAIT_MAIL,
+	AWAIT_OUR_MAIL,   /* the client has had its answer to MAIL (mode outbound) */
 	AWAIT_RCPT,
 	AWAIT_DATA,       /* the client's DATA */
 	AWAIT_CHUNK_DATA, /* our DATA for the client's BDAT */
@@ -35,15 +37,28 @@ enum await {
 	AWAIT_RSET,       /* ours: the client is not waiting for it */
 };
 
+/* Another attempt to connect, beside the first. */
+struct leg_rival {
+	bool on;
+	struct stream stream;
+	struct loop_watch *watch;
+	unsigned try;
+	msec began;
+};
+
 struct leg {
 	struct edge *edge;
 	struct session *session;
 	struct upstream *up;
 	enum leg_state state;
 	msec since;           /* when the present wait began */
-	struct tls_need need;
-	struct upstream_try tries[UPSTREAM_TRIES];
-	unsigned try_count, try_now;
+	struct tls_need need; /* of the host that is tried, or was found */
+	struct next_hop *hop; /* held; NULL: the hosts are the upstream's, or there is but the one that the client called */
+	struct upstream_try *tries;
+	unsigned try_count, try_now, try_next;
+	msec race_at;         /* when a rival may begin */
+	struct leg_rival rival;
+	struct route_ask *ocsp; /* in LEG_CHECK: the question; else NULL */
 	struct leg *next_idle; /* in the pool; `session` is NULL then */
 	bool used;            /* a command was sent since it was ready */
 	unsigned reused;      /* times that it came from the pool, for the log */
@@ -52,6 +67,7 @@ struct leg {
 	uint32_t replay_caps; /* that they made use of, at the most */
 	struct tls_need replay_need; /* of the recipients among them; NEED_NONE: none beyond `need` */
 	bool replaying;       /* it took over such commands, and has yet to send them */
+	bool closing;         /* it has said 421 */
 	bool bare;            /* ready as soon as it is connected: two others speak through it */
 	bool clear;           /* TLS failed here under `may`: this is the second connection */
 	char name[256];       /* transparent mode: what the client calls itself, for EHLO */
@@ -74,6 +90,8 @@ struct leg {
 
 /* Begins to connect at once. Never NULL; may be LEG_FAILED already. */
 struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need);
+/* To the hosts of a decision, each under the need that it has there; holds `hop`. */
+struct leg *leg_new_hop(struct session *s, struct upstream *up, struct next_hop *hop);
 /* To the session's own target alone, without a word of ours (mode_watch, mode_tunnel). */
 struct leg *leg_new_bare(struct session *s, struct upstream *up);
 void leg_free(struct leg *l);
@@ -125,6 +143,9 @@ void leg_abort(struct leg *l);
 
 /* What to tell a client whose recipient has a need that these facts don't meet. */
 const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const struct tls_facts *facts);
+
+/* In LEG_FAILED: what to tell the client. */
+const struct smtp_answer *leg_refusal(const struct leg *l);
 
 void leg_facts(const struct leg *l, struct tls_facts *facts);
 /* "192.0.2.1:25" of the host it is, or was last, connected to; "" before. */

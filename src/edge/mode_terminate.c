@@ -1,6 +1,9 @@
 #include "edge/mode_terminate.h"
 
 #include "base/must.h"
+#include "edge/hold.h"
+#include "edge/outbound.h"
+#include "edge/partner.h"
 #include "edge/pool.h"
 #include "edge/transparent.h"
 
@@ -18,22 +21,11 @@ static unsigned owed(const struct session *s)
 
 /* --- the leg --- */
 
-static const struct plan_partner *partner_for_all(const struct session *s)
-{
-	return plan_partner_find(s->plan, SPAN("*"));
-}
-
-/* What the leg is made for, before a recipient is known. */
-static struct tls_need need_of(const struct session *s)
-{
-	return plan_need_first(s->plan, s->up->plan, s->server.tls);
-}
-
 /* TLS state is never shared across needs (law 7): a leg made under another one serves on only where what
  * it has meets this one too. */
 static bool leg_is_usable(struct session *s)
 {
-	struct tls_need need = need_of(s);
+	struct tls_need need = partner_first_need(s, s->server.tls);
 	struct tls_facts facts;
 	struct why why;
 
@@ -60,7 +52,7 @@ static enum leg_state want_leg(struct session *s, struct span name)
 
 	if (!leg_is_usable(s)) {
 		let_go(s);
-		need = need_of(s);
+		need = partner_first_need(s, s->server.tls);
 		s->leg = pool_take(s, s->up, &need);
 		if (s->leg == NULL)
 			s->leg = leg_new(s, s->up, need);
@@ -75,15 +67,9 @@ static bool is_transparent(const struct session *s)
 	return s->target.len > 0;
 }
 
-static const struct smtp_caps *upstream_caps(const struct session *s)
+static bool is_outbound(const struct session *s)
 {
-	return is_transparent(s) ? &s->leg->client.caps : &s->up->caps;
-}
-
-/* Who the client shall think it speaks with. */
-static const char *our_name(const struct session *s)
-{
-	return is_transparent(s) ? s->leg->server_name : s->service->hostname;
+	return s->outbound != NULL;
 }
 
 static enum txn_outcome leg_failure(const struct leg *l)
@@ -130,71 +116,6 @@ static enum taken refuse(struct session *s, const struct smtp_answer *a)
 	return TAKEN;
 }
 
-static struct smtp_caps our_caps(const struct session *s)
-{
-	return (struct smtp_caps){
-		.have = SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME |
-			SMTP_CAP_SMTPUTF8 | SMTP_CAP_DSN | SMTP_CAP_ENHANCED |
-			SMTP_CAP_CHUNKING | SMTP_CAP_BINARYMIME | SMTP_CAP_AUTH,
-		.size = s->service->conf->max_message_size,
-	};
-}
-
-static bool upstream_has_tls(const struct session *s)
-{
-	if (!is_transparent(s))
-		return s->up->offers_tls;
-	return s->leg->client.offers_tls || stream_is_secure(&s->leg->stream);
-}
-
-/* The upstream's leg has to be as the client's is, whoever the recipient. */
-static bool mirrors(const struct session *s, const struct plan_partner *all)
-{
-	if (all == NULL || all->conf->upstream == CONF_PARTNER_UPSTREAM_UNSET)
-		return s->up->plan->mirror;
-	return all->conf->upstream == CONF_PARTNER_UPSTREAM_ALLOWED;
-}
-
-/* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the client in the
- * clear, but where the upstream's leg must be as the client's is (SPEC MC-5), and where there is
- * no certificate to mint ours from. */
-static bool offers_starttls(const struct session *s)
-{
-	const struct plan_partner *all = partner_for_all(s);
-	bool minted = s->action != NULL && s->action->authority != NULL;
-
-	if (!s->offer_tls || s->server.tls || s->tls == NULL)
-		return false;
-	if (all != NULL && all->conf->client == CONF_PARTNER_CLIENT_NONE)
-		return false;
-	if (minted)
-		return stream_is_secure(&s->leg->stream);
-	return !mirrors(s, all) || upstream_has_tls(s);
-}
-
-/* Credentials go through us as well protected as they came, and as the server wants them: what the
- * client gives under TLS never goes on in clear, and what the server asks for under TLS is not
- * asked for in clear. */
-static bool offers_auth(const struct session *s)
-{
-	return is_transparent(s) && s->server.tls == stream_is_secure(&s->leg->stream);
-}
-
-static void say_ehlo(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct smtp_caps offer = smtp_caps_both(our_caps(s), *upstream_caps(s));
-
-	if (offers_starttls(s))
-		offer.have |= SMTP_CAP_STARTTLS;
-	smtp_server_hello(&s->server, cmd);
-	if (!offers_auth(s)) {
-		s->server.auth_hidden = is_transparent(s) && !s->server.tls && (offer.have & SMTP_CAP_AUTH) != 0;
-		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
-	}
-	s->server.offer = offer;
-	must(smtp_caps_put(&s->client.out, our_name(s), &offer));
-}
-
 /* Nothing is known of the upstream, so there is nothing that could honestly be offered. */
 static enum taken no_service(struct session *s)
 {
@@ -220,7 +141,7 @@ static bool leg_has_failed(const struct session *s)
 static bool leg_is_coming(const struct session *s)
 {
 	return s->leg != NULL && (s->leg->state == LEG_CONNECT || s->leg->state == LEG_HELLO ||
-				  s->leg->state == LEG_TLS);
+				  s->leg->state == LEG_TLS || s->leg->state == LEG_CHECK);
 }
 
 /* The EHLO reply needs the upstream's own, from memory where that is fresh. Once this session
@@ -232,8 +153,8 @@ static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 
 	if (!s->esmtp)
 		return refuse(s, &SMTP_SAY_NOT_OFFERED);
-	if (is_transparent(s) || leg_is_coming(s) || leg_has_failed(s) ||
-	    !upstream_is_fresh(up, s->edge->now)) {
+	if (!is_outbound(s) && (is_transparent(s) || leg_is_coming(s) || leg_has_failed(s) ||
+				!upstream_is_fresh(up, s->edge->now))) {
 		switch (want_leg(s, cmd->arg)) {
 		case LEG_READY:
 			break;
@@ -248,7 +169,7 @@ static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
-	say_ehlo(s, cmd);
+	terminate_say_ehlo(s, cmd);
 	return TAKEN;
 }
 
@@ -266,7 +187,7 @@ static enum taken do_helo(struct session *s, const struct smtp_cmd *cmd)
 	session_end_txn(s, TXN_RESET);
 	s->server.offer = (struct smtp_caps){ 0 };
 	smtp_server_hello(&s->server, cmd);
-	must(buf_printf(&s->client.out, "250 %s\r\n", our_name(s)));
+	must(buf_printf(&s->client.out, "250 %s\r\n", terminate_our_name(s)));
 	return TAKEN;
 }
 
@@ -314,11 +235,25 @@ static void fail_mail(struct session *s, const struct smtp_cmd *cmd, enum txn_ou
 	session_end_txn(s, outcome);
 }
 
-static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
+/* Our own answer: who the next hop is, the recipients will tell. */
+static enum taken do_outbound_mail(struct session *s, const struct smtp_cmd *cmd, struct span line)
+{
+	partner_begin(s);
+	outbound_mail(s, cmd, line);
+	s->txn = txn_new(++s->txns, s->edge->now);
+	(void)!buf_put(&s->txn->from, cmd->path.text);
+	smtp_server_mail(&s->server, cmd);
+	session_say(s, &SMTP_SAY_MAIL_OK);
+	return TAKEN;
+}
+
+static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd, struct span line)
 {
 	struct leg *l;
 	size_t mark;
 
+	if (is_outbound(s))
+		return do_outbound_mail(s, cmd, line);
 	switch (want_leg(s, buf_peek(&s->server.helo))) {
 	case LEG_READY:
 		break;
@@ -342,6 +277,7 @@ static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd)
 	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, cmd));
 	leg_sent(l, mark, AWAIT_MAIL);
 	l->transaction = true;
+	partner_begin(s);
 	s->txn = txn_new(++s->txns, s->edge->now);
 	s->txn->binary = cmd->body == SMTP_BODY_BINARYMIME;
 	(void)!buf_put(&s->txn->from, cmd->path.text);
@@ -395,22 +331,18 @@ static bool txn_is_lost(const struct session *s)
 	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
 }
 
-/* What the recipient's partner rule asks of both sides (SPEC WG-9, GC-4), or the upstream where there is no
+/* What the recipient's partner rule asks of the upstream (SPEC WG-9, GC-4), or the upstream itself where there is no
  * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the
  * answer's words, `need` what was met. */
 static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct tls_need *need,
 						 struct why *why)
 {
-	const struct plan_partner *partner = plan_partner_find(s->plan, rcpt);
 	struct tls_facts facts;
 
 	*need = (struct tls_need){ .level = NEED_NONE };
-	if (s->plan->partner_count == 0)
+	if (policy_table_count(partner_rules(s)) == 0)
 		return NULL;
-	why_set(why, FAULT_POLICY, "%s", SMTP_SAY_TLS_FIRST.text);
-	if (partner != NULL && partner->conf->client == CONF_PARTNER_CLIENT_REQUIRED && !s->server.tls)
-		return &SMTP_SAY_TLS_FIRST;
-	*need = plan_need(s->up->plan, partner, s->server.tls);
+	*need = plan_need(s->up->plan, partner_find(s, rcpt), s->service->direction, s->server.tls);
 	leg_facts(s->leg, &facts);
 	return need_met(need, &facts, why) ? NULL : leg_policy_answer(need, &facts);
 }
@@ -423,7 +355,7 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	struct leg *l = s->leg;
 	size_t mark;
 
-	if (txn_is_lost(s)) {
+	if (is_outbound(s) ? s->txn->lost : txn_is_lost(s)) {
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
 		return TAKEN;
 	}
@@ -433,6 +365,14 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		session_say(s, &SMTP_SAY_TOO_MANY_RCPT);
 		return TAKEN;
 	}
+	if (partner_wants_client_tls(s, cmd->path.text)) {
+		if (owed(s) > 0)
+			return TAKEN_WAIT;
+		session_say(s, &SMTP_SAY_TLS_FIRST);
+		return TAKEN;
+	}
+	if (is_outbound(s))
+		return outbound_rcpt(s, cmd) == OUTBOUND_TAKEN ? TAKEN : TAKEN_WAIT;
 	refusal = partner_refusal(s, cmd->path.text, &need, &why);
 	if (refusal != NULL) {
 		if (owed(s) > 0)
@@ -457,11 +397,30 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	return TAKEN;
 }
 
+/* 354 is our own word: the hosts are asked for theirs when the message is whole. */
+static enum taken hold_data(struct session *s)
+{
+	if (!hold_begin(s)) {
+		session_say(s, &SMTP_SAY_NO_ROOM);
+		return TAKEN;
+	}
+	s->txn->out = TXN_OUT_HOLD;
+	s->txn->go = true;
+	session_say(s, &SMTP_SAY_DATA_GO);
+	terminate_begin_body(s);
+	return TAKEN;
+}
+
 static enum taken do_data(struct session *s)
 {
-	struct leg *l = s->leg;
+	struct leg *l;
 	size_t mark;
 
+	if (!outbound_settle(s))
+		return TAKEN_WAIT;
+	l = s->leg;
+	if (!s->txn->lost && outbound_is_split(s))
+		return hold_data(s);
 	if (txn_is_lost(s)) {
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
 		session_end_txn(s, TXN_LOST);
@@ -483,8 +442,28 @@ static void discard_chunk(struct session *s, const struct smtp_cmd *cmd, const s
 	session_enter(s, PHASE_DISCARD);
 }
 
+/* A message that goes several ways is held from now on; where it can't be, that is the verdict. */
+static void hold_chunks(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	if (t->lost || txn_has_verdict(t) || t->out != TXN_OUT_NONE || !outbound_is_split(s))
+		return;
+	if (!hold_begin(s)) {
+		txn_judge(t, TXN_CUT_OFF, &SMTP_SAY_NO_ROOM);
+		return;
+	}
+	t->body_began = s->edge->now;
+	t->received_due = true;
+	t->out = TXN_OUT_HOLD;
+	t->go = true;
+}
+
 static enum taken do_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
+	if (!hold_is_there(s) && !outbound_settle(s))
+		return TAKEN_WAIT;
+	hold_chunks(s);
 	if (txn_is_lost(s) && !txn_has_verdict(s->txn))
 		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
 	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
@@ -498,7 +477,7 @@ static bool is_sent_on(enum smtp_verb verb)
 	return verb == SMTP_RCPT || verb == SMTP_DATA || verb == SMTP_BDAT;
 }
 
-static enum taken act(struct session *s, const struct smtp_cmd *cmd, size_t line_octets)
+static enum taken act(struct session *s, const struct smtp_cmd *cmd, struct span line)
 {
 	switch (cmd->verb) {
 	case SMTP_EHLO:
@@ -506,7 +485,7 @@ static enum taken act(struct session *s, const struct smtp_cmd *cmd, size_t line
 	case SMTP_HELO:
 		return do_helo(s, cmd);
 	case SMTP_MAIL:
-		return do_mail(s, cmd);
+		return do_mail(s, cmd, line);
 	case SMTP_RCPT:
 		return do_rcpt(s, cmd);
 	case SMTP_DATA:
@@ -525,7 +504,7 @@ static enum taken act(struct session *s, const struct smtp_cmd *cmd, size_t line
 		session_say(s, &SMTP_SAY_VRFY);
 		return TAKEN;
 	case SMTP_STARTTLS:
-		return do_starttls(s, line_octets);
+		return do_starttls(s, line.len + 2);
 	case SMTP_QUIT:
 		session_finish(s, OUTCOME_QUIT, &SMTP_SAY_BYE);
 		return TAKEN_ENDED;
@@ -585,6 +564,9 @@ static enum taken handle(struct session *s, struct span line)
 		session_end_txn(s, TXN_LOST);
 	if (refusal == NULL)
 		refusal = smtp_server_admit(&s->server, &cmd);
+	/* Without ESMTP there is no order of commands in which it could be right (SPEC WG-10). */
+	if (cmd.verb == SMTP_STARTTLS && !s->esmtp)
+		refusal = &SMTP_SAY_NOT_OFFERED;
 	if (owed(s) > 0 && (refusal != NULL || !is_sent_on(cmd.verb)))
 		return TAKEN_WAIT;
 	if (refusal == NULL && wants_leg(cmd.verb) && s->server.auth && !leg_is_usable(s))
@@ -593,7 +575,7 @@ static enum taken handle(struct session *s, struct span line)
 		return refuse_bdat(s, &cmd, refusal);
 	if (refusal != NULL)
 		return refuse(s, refusal);
-	return act(s, &cmd, line.len + 2);
+	return act(s, &cmd, line);
 }
 
 static bool finish_bad_line(struct session *s)
@@ -749,9 +731,10 @@ static bool step(struct session *s)
 	if (client_was_cut(s))
 		return true;
 	moved = s->leg != NULL && leg_step(s->leg);
+	moved |= outbound_step(s);
 	moved |= terminate_replay(s);
 	moved |= transparent_greet(s);
-	moved |= terminate_replies(s);
+	moved |= hold_is_there(s) ? hold_step(s) : terminate_replies(s);
 	moved |= close_failed_mail(s);
 	if (s->phase == PHASE_BODY)
 		moved |= terminate_body(s);
@@ -767,6 +750,10 @@ static void late(struct session *s)
 {
 	struct why why;
 
+	if (hold_is_there(s)) {
+		hold_late(s);
+		return;
+	}
 	/* It may have replied: where the client leaves no room for replies they are not looked at, and
 	 * none of ours would have any. */
 	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM) {

@@ -16,6 +16,11 @@
 
 /* --- between the files of this mode --- */
 
+/* terminate_hello.c */
+void terminate_say_ehlo(struct session *s, const struct smtp_cmd *cmd);
+/* Who the client shall think it speaks with. */
+const char *terminate_our_name(const struct session *s);
+
 /* terminate_reply.c: replies of the upstream. */
 bool terminate_replies(struct session *s);
 /* The upstream is gone or can't be understood: everything that waits for it is answered. */

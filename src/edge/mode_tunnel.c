@@ -6,19 +6,30 @@
 #define RECORD_HEAD 5
 #define RECORD_ALERT 21
 #define RECORD_HANDSHAKE 22
+#define VERSION_MAJOR 3
 
 typedef enum tls_hello_found hello_reader(struct span bytes, struct tls_hello *hello);
+
+static void set_rules(struct session *s)
+{
+	if (s->action == NULL)
+		return;
+	s->pass->up.complies = s->action->client_complies;
+	s->pass->down.complies = s->action->upstream_complies;
+}
 
 void mode_tunnel_begin(struct session *s, struct upstream *up)
 {
 	s->mode = &mode_tunnel;
 	pass_begin(s, up, PHASE_TUNNEL);
+	set_rules(s);
 }
 
 void mode_tunnel_take_over(struct session *s)
 {
 	s->mode = &mode_tunnel;
 	session_enter(s, PHASE_TUNNEL);
+	set_rules(s);
 }
 
 /* --- a look at the hellos --- */
@@ -42,12 +53,21 @@ static bool more_to_see(struct pass_way *w)
 	return w->records > before || buf_space(&w->peek) == 0;
 }
 
+/* The head of a record of the handshake, or an alert in its place. A hello that we can't make sense of is another
+ * matter: the two may understand each other. */
+static bool begins_like_tls(struct span all)
+{
+	return (all.at[0] == RECORD_HANDSHAKE || all.at[0] == RECORD_ALERT) &&
+	       (all.len < 2 || all.at[1] == VERSION_MAJOR);
+}
+
 static void look(struct pass_way *w, struct span some, hello_reader *read)
 {
 	if (w->peeked)
 		return;
 	must(buf_put(&w->peek, span_first(some, buf_space(&w->peek))));
-	if (!more_to_see(w))
+	w->alien = w->complies && !begins_like_tls(buf_peek(&w->peek));
+	if (w->alien || !more_to_see(w))
 		return;
 	w->peeked = read(buf_peek(&w->peek), &w->hello) != TLS_HELLO_MORE || buf_space(&w->peek) == 0;
 	if (w->peeked)
@@ -65,6 +85,8 @@ static bool move_read(struct pass_way *w, struct stream *from, struct stream *to
 		return false;
 	w->spoke = true;
 	look(w, some, read);
+	if (w->alien)
+		return false;
 	buf_move(&to->out, &from->in);
 	return true;
 }
@@ -94,6 +116,16 @@ static bool end_dirty(struct session *s)
 	return true;
 }
 
+/* SPEC WG-13 */
+static bool end_alien(struct session *s, const char *who)
+{
+	edge_count(s->edge, COUNT_NOT_TLS, 1);
+	why_set(&s->why, FAULT_PEER, "what the %s says where TLS has to begin is not TLS", who);
+	leg_abort(s->leg);
+	session_abort(s, OUTCOME_TLS_DIRTY, NULL);
+	return true;
+}
+
 static bool is_through(const struct pass_way *w, const struct stream *from)
 {
 	return buf_used(&from->in) == 0 && w->splice.inside == 0;
@@ -108,9 +140,13 @@ static bool step(struct session *s)
 	if (s->leg->state != LEG_READY)
 		return pass_connect(s);
 	moved = move(s, &p->up, client, server, tls_hello_client);
+	if (p->up.alien)
+		return end_alien(s, "client");
 	if (server_spoke_first(s))
 		return end_dirty(s);
 	moved |= move(s, &p->down, server, client, tls_hello_server);
+	if (p->down.alien)
+		return end_alien(s, "server");
 	return pass_ends(s, is_through(&p->up, client), is_through(&p->down, server)) || moved;
 }
 

@@ -32,6 +32,7 @@ static const struct {
 static const char *const txn_outcomes[TXN_MOST] = {
 	[TXN_OPEN] = "open",
 	[TXN_DELIVERED] = "delivered",
+	[TXN_FALLBACK] = "fallback",
 	[TXN_REFUSED] = "refused",
 	[TXN_REFUSED_EARLY] = "refused-early",
 	[TXN_LOST] = "upstream-lost",

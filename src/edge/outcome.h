@@ -36,6 +36,7 @@ enum outcome {
 enum txn_outcome {
 	TXN_OPEN,
 	TXN_DELIVERED,            /* the upstream said 2xx to the message */
+	TXN_FALLBACK,             /* ... to a part of it: the fallback has taken the rest */
 	TXN_REFUSED,              /* the upstream said 4xx or 5xx: to MAIL, to DATA, to the message */
 	TXN_REFUSED_EARLY,        /* ... while the body was still under way */
 	TXN_LOST,                 /* the upstream was lost before the message was whole */

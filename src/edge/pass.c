@@ -71,11 +71,16 @@ static enum outcome client_closed(const struct session *s)
 static void pass_reset(struct session *s, struct stream *to, enum outcome outcome,
 		       const struct why *why)
 {
+	struct why said = *why;
+
 	if (s->pass->left == OUTCOME_OPEN)
 		s->pass->left = outcome;
 	stream_flush(to, s->edge->now);
 	leg_abort(s->leg);
-	session_abort(s, outcome_of(s, s->pass->left), why);
+	outcome = outcome_of(s, s->pass->left);
+	/* A client that leaves because STARTTLS was taken away does no wrong, whichever way it leaves. */
+	said.fault = outcome_fault(outcome);
+	session_abort(s, outcome, &said);
 }
 
 static bool pass_fin(struct session *s, const struct stream *from, struct stream *to,

@@ -18,6 +18,8 @@ struct pass_way {
 	bool peeked;            /* there is nothing more to be learned */
 	struct tls_hello hello; /* all zero: none was found */
 	bool spoke;
+	bool complies;          /* what is not TLS does not go this way */
+	bool alien;             /* and such a thing has come */
 };
 
 struct pass {

@@ -16,7 +16,7 @@ static bool has_half_a_reply(const struct leg *l)
 
 static bool is_clean(const struct leg *l)
 {
-	return l->state == LEG_READY && l->await_count == 0 && !l->transaction &&
+	return l->state == LEG_READY && l->await_count == 0 && !l->transaction && !l->closing &&
 	       l->stream.end == STREAM_OPEN && !has_half_a_reply(l) && stream_flushed(&l->stream);
 }
 
@@ -49,14 +49,27 @@ static void unlink_idle(struct leg *l)
 }
 
 /* A word of farewell costs nothing where it fits the socket; nobody waits for the answer. */
-static void close_idle(struct leg *l)
+static void say_bye(struct leg *l)
 {
-	unlink_idle(l);
 	if (l->stream.end == STREAM_OPEN && buf_put(&l->stream.out, SPAN("QUIT\r\n"))) {
 		stream_finish(&l->stream);
 		stream_flush(&l->stream, l->edge->now);
 	}
 	leg_free(l);
+}
+
+static void close_idle(struct leg *l)
+{
+	unlink_idle(l);
+	say_bye(l);
+}
+
+void pool_dismiss(struct leg *l)
+{
+	if (l->state != LEG_READY || l->await_count > 0)
+		leg_free(l);
+	else if (!pool_put(l))
+		say_bye(l);
 }
 
 /* Anything that has come is an end: FIN, or 421, or what nobody asked for. */
@@ -77,13 +90,21 @@ static bool is_stale(const struct leg *l)
 	return l->edge->now - l->since >= settings(l)->pool_idle;
 }
 
-struct leg *pool_take(struct session *s, struct upstream *up, const struct tls_need *need)
+static bool fits(const struct leg *l, const struct tls_need *need, const struct next_hop *hop)
+{
+	if (hop != NULL || l->hop != NULL)
+		return hop != NULL && l->hop != NULL && next_hop_is_same(l->hop, hop);
+	return l->need.level == need->level && l->need.min_bits == need->min_bits;
+}
+
+static struct leg *take(struct session *s, struct upstream *up, const struct tls_need *need,
+			const struct next_hop *hop)
 {
 	struct leg *l = up->idle, *next;
 
 	for (; l != NULL; l = next) {
 		next = l->next_idle;
-		if (l->need.level != need->level || l->need.min_bits != need->min_bits)
+		if (!fits(l, need, hop))
 			continue;
 		if (is_stale(l) || !is_alive(l)) {
 			close_idle(l);
@@ -97,6 +118,16 @@ struct leg *pool_take(struct session *s, struct upstream *up, const struct tls_n
 		return l;
 	}
 	return NULL;
+}
+
+struct leg *pool_take(struct session *s, struct upstream *up, const struct tls_need *need)
+{
+	return take(s, up, need, NULL);
+}
+
+struct leg *pool_take_hop(struct session *s, struct upstream *up, struct next_hop *hop)
+{
+	return take(s, up, NULL, hop);
 }
 
 static msec sweep_one(struct upstream *up, bool all, msec next_at)

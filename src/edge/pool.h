@@ -1,6 +1,6 @@
 /* edge/pool.h
  * Upstream connections between two messages. One is given out again only under the same upstream and the
- * same need (law 7): what it was judged by holds for the next message as well. A leg comes here clean, with no
+ * same need, or an equal decision (law 7): what it was judged by holds for the next message as well. A leg comes here clean, with no
  * transaction open and no reply outstanding, and whatever the upstream says or does meanwhile is
  * the end of it. */
 #ifndef EDGE_POOL_H
@@ -13,6 +13,11 @@ MUST_CHECK bool pool_put(struct leg *l);
 
 /* A kept leg, now the session's; NULL: there is none. */
 struct leg *pool_take(struct session *s, struct upstream *up, const struct tls_need *need);
+/* One to the hosts of an equal decision. */
+struct leg *pool_take_hop(struct session *s, struct upstream *up, struct next_hop *hop);
+
+/* The session's no more: kept where it may be, else ended with QUIT. It is clean: nothing is awaited from it. */
+void pool_dismiss(struct leg *l);
 
 /* An event of a leg without a session. */
 void pool_event(struct leg *l);

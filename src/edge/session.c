@@ -2,6 +2,8 @@
 
 #include "base/must.h"
 #include "edge/mode.h"
+#include "edge/outbound.h"
+#include "edge/partner.h"
 #include "edge/pass.h"
 #include "edge/pool.h"
 #include "edge/transparent.h"
@@ -43,7 +45,11 @@ static void link_out(struct session *s)
 
 static void use_service(struct session *s)
 {
-	s->up = &s->edge->upstreams[s->service->upstream->index];
+	const struct plan_service *service = s->service;
+
+	s->up = &s->edge->upstreams[service->next_hop != NULL ? service->next_hop->index : service->upstream->index];
+	if (service->next_hop != NULL)
+		s->outbound = outbound_new();
 	s->tls = s->service->tls;
 	s->offer_tls = s->service->offer_tls;
 	s->esmtp = s->service->esmtp;
@@ -79,7 +85,7 @@ struct session *session_new(struct edge *e, const struct plan_service *service, 
 		 (unsigned long long)(mix(e->sid_seed++) >> 16));
 	stream_init(&s->client);
 	smtp_server_init(&s->server, service->hostname);
-	if (service->upstream != NULL)
+	if (service->upstream != NULL || service->next_hop != NULL)
 		use_service(s);
 	link_in(s);
 	return s;
@@ -109,6 +115,7 @@ void session_free(struct session *s)
 			     addr_client_key(&s->peer, shared_seed(e->shared)));
 	close_client(s);
 	leg_free(s->leg);
+	outbound_free(s);
 	pass_free(s);
 	smtp_server_free(&s->server);
 	if (s->timer != NULL)
@@ -172,6 +179,8 @@ void session_end_txn(struct session *s, enum txn_outcome outcome)
 	session_log_txn(s);
 	txn_free(s->txn);
 	s->txn = NULL;
+	outbound_reset(s);
+	partner_end(s);
 	smtp_server_reset(&s->server);
 }
 
@@ -216,7 +225,8 @@ static enum txn_outcome txn_outcome_by(enum outcome outcome)
 /* The upstream has the whole message, and its answer is not waited for (FAULTS 9). */
 static bool is_in_doubt(const struct session *s)
 {
-	return s->txn != NULL && s->txn->outcome == TXN_OPEN && s->txn->dot_sent && s->leg->all_left;
+	return s->txn != NULL && s->txn->outcome == TXN_OPEN && s->txn->dot_sent && s->leg != NULL &&
+	       s->leg->all_left;
 }
 
 static void conclude(struct session *s, enum outcome outcome)
@@ -539,6 +549,7 @@ msec session_deadline(const struct session *s)
 {
 	msec at = earlier(phase_deadline(s), whole_deadline(s));
 
+	at = earlier(at, outbound_deadline(s));
 	return s->leg != NULL ? earlier(at, leg_deadline(s->leg)) : at;
 }
 
@@ -564,6 +575,7 @@ void session_tick(struct session *s)
 {
 	msec now = s->edge->now;
 
+	outbound_tick(s);
 	if (s->leg != NULL && now >= leg_deadline(s->leg)) {
 		if (s->leg->state == LEG_READY)
 			s->mode->late(s);

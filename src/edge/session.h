@@ -17,6 +17,7 @@
 #define SESSION_SID 12
 
 struct mode;
+struct outbound;
 struct pass;
 
 struct session {
@@ -35,7 +36,8 @@ struct session {
 	char sid[SESSION_SID + 1];
 	struct addr peer, local;
 	bool greeted;                    /* the client has got its greeting */
-	char sni[256];                   /* of the client's hello on a port with TLS from the first byte; transparent mode */
+	char sni[256];                   /* transparent mode: of the client's hello on a port with TLS from the first byte,
+	                                  * else the name that the rule has for the target */
 	struct addr target;              /* transparent mode: whom the client called; len 0: nobody else */
 	bool implicit;                   /* TLS from the first byte */
 	bool counted;                    /* shared_enter said yes */
@@ -47,6 +49,8 @@ struct session {
 	bool sasl_line;                  /* the upstream has said 334: the next line answers that */
 	struct leg *leg;                 /* NULL: no upstream is needed yet, or any more */
 	struct pass *pass;               /* passthrough and strip; NULL: neither */
+	struct policy_table *rules;      /* of the transaction that is open; NULL: none is */
+	struct outbound *outbound;       /* mode outbound; else NULL */
 	struct txn *txn;                 /* NULL: none is open */
 	unsigned txns;
 	unsigned messages;               /* delivered */
@@ -116,5 +120,7 @@ void session_client_facts(const struct session *s, struct tls_facts *facts);
 /* session_log.c */
 void session_log_end(const struct session *s);
 void session_log_txn(const struct session *s);
+/* An address in a line, as the configuration wants it: plain or hashed. */
+void session_log_address(struct log_line *l, const struct session *s, const char *key, struct span address);
 
 #endif

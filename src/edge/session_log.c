@@ -6,27 +6,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void put_tls(struct log_line *l, const char *side, const struct tls_facts *f)
-{
-	char key[32];
+static const struct tls_keys {
+	const char *tls, *absent, *cipher, *bits, *group, *resumed, *sni;
+} client_keys = {
+	"client_tls", "client_tls_absent", "client_cipher", "client_bits", "client_group", "client_resumed", "client_sni",
+}, up_keys = {
+	"up_tls", "up_tls_absent", "up_cipher", "up_bits", "up_group", "up_resumed", "up_sni",
+};
 
-	snprintf(key, sizeof(key), "%s_tls", side);
-	log_text(l, key, f->on ? f->version : "none");
+static void put_tls(struct log_line *l, const struct tls_keys *k, const struct tls_facts *f)
+{
+	log_text(l, k->tls, f->on ? f->version : "none");
 	if (!f->on) {
-		snprintf(key, sizeof(key), "%s_tls_absent", side);
-		log_text(l, key, tls_absent_name(f->absent));
+		log_text(l, k->absent, tls_absent_name(f->absent));
 		return;
 	}
-	snprintf(key, sizeof(key), "%s_cipher", side);
-	log_text(l, key, f->cipher);
-	snprintf(key, sizeof(key), "%s_bits", side);
-	log_int(l, key, f->bits);
-	snprintf(key, sizeof(key), "%s_group", side);
-	log_text(l, key, f->group);
-	snprintf(key, sizeof(key), "%s_resumed", side);
-	log_int(l, key, f->resumed);
-	snprintf(key, sizeof(key), "%s_sni", side);
-	log_text(l, key, f->sni);
+	log_text(l, k->cipher, f->cipher);
+	log_int(l, k->bits, f->bits);
+	log_text(l, k->group, f->group);
+	log_int(l, k->resumed, f->resumed);
+	log_text(l, k->sni, f->sni);
 }
 
 static void put_peers(struct log_line *l, const struct session *s)
@@ -89,14 +88,16 @@ static void put_hashed(struct log_line *l, const char *key, struct span list, ui
 /* Who has logged in, or tried to, and how. */
 static void put_login(struct log_line *l, const struct session *s)
 {
-	if (s->sasl.mechanism[0] == '\0')
+	const struct smtp_sasl *sasl = s->pass != NULL ? &s->pass->watch.sasl : &s->sasl;
+
+	if (sasl->mechanism[0] == '\0')
 		return;
-	log_text(l, "auth", s->sasl.mechanism);
+	log_text(l, "auth", sasl->mechanism);
 	if (s->plan->conf->log.envelope == CONF_ENVELOPE_PLAIN)
-		log_text(l, "user", s->sasl.user);
+		log_text(l, "user", sasl->user);
 	else
-		put_hashed(l, "user", span_str(s->sasl.user), shared_seed(s->edge->shared));
-	log_int(l, "auth_ok", s->server.auth);
+		put_hashed(l, "user", span_str(sasl->user), shared_seed(s->edge->shared));
+	log_int(l, "auth_ok", s->pass != NULL ? s->pass->watch.auth : s->server.auth);
 }
 
 void session_log_end(const struct session *s)
@@ -114,9 +115,9 @@ void session_log_end(const struct session *s)
 		pass_log(&line, s);
 	} else {
 		log_span(&line, "helo", buf_peek(&s->server.helo));
-		put_tls(&line, "client", &facts);
-		put_login(&line, s);
+		put_tls(&line, &client_keys, &facts);
 	}
+	put_login(&line, s);
 	log_int(&line, "txns", s->txns);
 	log_int(&line, "messages", s->messages);
 	log_int(&line, "errors", s->server.errors);
@@ -132,6 +133,14 @@ void session_log_end(const struct session *s)
 	edge_count(s->edge, COUNT_BYTES_OUT, s->client.bytes_out);
 }
 
+void session_log_address(struct log_line *l, const struct session *s, const char *key, struct span address)
+{
+	if (s->plan->conf->log.envelope == CONF_ENVELOPE_PLAIN)
+		log_span(l, key, address);
+	else
+		put_hashed(l, key, address, shared_seed(s->edge->shared));
+}
+
 static void put_envelope(struct log_line *l, const struct session *s)
 {
 	const struct txn *t = s->txn;
@@ -145,6 +154,22 @@ static void put_envelope(struct log_line *l, const struct session *s)
 	put_hashed(l, "to", buf_peek(&t->rcpts), shared_seed(s->edge->shared));
 }
 
+/* All reasons of a decision, in order (DESIGN law 5). */
+static void put_decision(struct log_line *l, const struct next_hop *hop)
+{
+	const struct policy_decision *d = &hop->decision;
+	char because[POLICY_BECAUSE_MOST * (POLICY_BECAUSE_TEXT + 2)];
+	size_t at = 0;
+
+	because[0] = '\0';
+	for (unsigned i = 0; i < d->because_count; i++)
+		at += (size_t)snprintf(because + at, sizeof(because) - at, "%s%s", i > 0 ? "; " : "", d->because[i]);
+	log_text(l, "domain", hop->found->all->domain);
+	log_text(l, "policy", policy_source_name(d->source));
+	log_text(l, "rule", d->rule != NULL ? d->rule->key : "");
+	log_text(l, "because", because);
+}
+
 static void put_leg(struct log_line *l, const struct leg *leg)
 {
 	char where[ADDR_TEXT_MOST];
@@ -155,7 +180,9 @@ static void put_leg(struct log_line *l, const struct leg *leg)
 	log_text(l, "upstream", where);
 	log_text(l, "up_host", leg_host(leg));
 	log_text(l, "need", need_level_name(leg->need.level));
-	put_tls(l, "up", &facts);
+	if (leg->hop != NULL)
+		put_decision(l, leg->hop);
+	put_tls(l, &up_keys, &facts);
 	if (facts.on) {
 		log_text(l, "up_cert", facts.cert_name);
 		log_text(l, "up_cert_sha256", facts.cert);
@@ -186,7 +213,7 @@ void session_log_txn(const struct session *s)
 	log_int(&line, "size", (int64_t)t->octets);
 	if (t->trace.id_len > 0)
 		log_span(&line, "message_id", span_of(t->trace.id, t->trace.id_len));
-	put_tls(&line, "client", &client);
+	put_tls(&line, &client_keys, &client);
 	if (s->leg != NULL)
 		put_leg(&line, s->leg);
 	log_text(&line, "reply", t->reply);

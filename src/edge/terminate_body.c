@@ -1,11 +1,10 @@
 #include "edge/mode_terminate.h"
+#include "edge/hold.h"
 
 #include "base/must.h"
+#include "base/text.h"
 
-#include <stdio.h>
-
-/* Below so much room towards the upstream nothing is taken from the client: what can't be
- * told apart yet (".\r") and what is stuffed must fit. */
+/* Left free towards the upstream while the body goes there: for a dot before a line, and for the last one. */
 #define BODY_LEAST_ROOM 64
 
 static struct buf *towards_upstream(struct session *s)
@@ -15,7 +14,22 @@ static struct buf *towards_upstream(struct session *s)
 
 static void print_id(const struct session *s, char id[32])
 {
-	snprintf(id, 32, "%s.%u", s->sid, s->txn->number);
+	struct text t;
+
+	text_begin(&t, id, 32);
+	text_add(&t, s->sid);
+	text_put(&t, SPAN("."));
+	text_number(&t, s->txn->number);
+}
+
+static void print_tls(const struct tls_facts *facts, char tls[64])
+{
+	struct text t;
+
+	text_begin(&t, tls, 64);
+	text_add(&t, facts->version);
+	text_put(&t, SPAN(" "));
+	text_add(&t, facts->cipher);
 }
 
 /* The Received field that this hop adds (RFC 5321 section 4.4). In other people's way we are no hop:
@@ -30,7 +44,7 @@ static void put_received(const struct session *s, struct buf *field)
 	addr_print_host(&s->peer, client);
 	print_id(s, id);
 	session_client_facts(s, &facts);
-	snprintf(tls, sizeof(tls), "%s %s", facts.version, facts.cipher);
+	print_tls(&facts, tls);
 	must(mail_received_put(field, &(struct mail_received){
 		.helo = buf_peek(&s->server.helo),
 		.client = client,
@@ -61,12 +75,24 @@ void terminate_stop(struct session *s, bool announced)
 {
 	if (s->txn->out == TXN_OUT_NONE)
 		return;
+	if (s->txn->out == TXN_OUT_HOLD) {
+		s->txn->out = TXN_OUT_NONE;
+		return;
+	}
 	if (s->txn->out == TXN_OUT_BDAT && announced)
 		leg_forget_newest(s->leg);
 	s->txn->out = TXN_OUT_NONE;
 	s->txn->doomed = true;
 	if (s->leg->await_count == 0)
 		leg_abort(s->leg);
+}
+
+static void hold_piece(struct session *s, struct span piece)
+{
+	if (txn_has_verdict(s->txn) || hold_put(s, piece))
+		return;
+	txn_judge(s->txn, TXN_CUT_OFF, &SMTP_SAY_NO_ROOM);
+	terminate_stop(s, true);
 }
 
 /* It waits for the first octets behind it: alone it would be a packet of its own. */
@@ -80,17 +106,26 @@ static void put_received_due(struct session *s)
 	t->received_due = false;
 	buf_init(&field, MAIL_RECEIVED_MOST);
 	put_received(s, &field);
-	must(smtp_data_put(&t->writer, towards_upstream(s), buf_peek(&field)) == buf_used(&field));
+	if (t->out == TXN_OUT_HOLD)
+		hold_piece(s, buf_peek(&field));
+	else
+		must(smtp_data_put(&t->writer, towards_upstream(s), buf_peek(&field)) == buf_used(&field));
 	buf_free(&field);
 }
 
 static void pass_on(struct session *s, struct span piece)
 {
+	struct txn *t = s->txn;
+
 	put_received_due(s);
-	if (s->txn->out == TXN_OUT_BDAT)
+	if (t->out == TXN_OUT_HOLD || txn_has_verdict(t))
+		hold_piece(s, piece);
+	else if (t->out == TXN_OUT_BDAT)
 		must(buf_put(towards_upstream(s), piece));
+	else if (t->chunked)
+		must(smtp_data_put(&t->writer, towards_upstream(s), piece) == piece.len);
 	else
-		must(smtp_data_put(&s->txn->writer, towards_upstream(s), piece) == piece.len);
+		must(smtp_data_relay(&t->writer, towards_upstream(s), &t->reader));
 }
 
 static void deal_with(struct session *s, struct span piece, bool faulty)
@@ -106,19 +141,35 @@ static void deal_with(struct session *s, struct span piece, bool faulty)
 		pass_on(s, piece);
 }
 
-/* As much of the client's input as may be dealt with now. What goes out by DATA can grow by
- * stuffing, so that half the room is the measure. */
+/* The Received field alone may have been too much: then there is a verdict. */
+static bool finish_hold(struct session *s)
+{
+	put_received_due(s);
+	if (txn_has_verdict(s->txn))
+		terminate_verdict(s);
+	else
+		hold_deliver(s);
+	return true;
+}
+
+/* What our own words take of the room towards the upstream. */
+static size_t kept_room(const struct session *s)
+{
+	return BODY_LEAST_ROOM + (s->txn->received_due ? MAIL_RECEIVED_MOST : 0);
+}
+
+/* As much of the client's input as may be dealt with now. What comes by BDAT and goes out by DATA can grow by a dot for each
+ * three octets; in DATA as it came all dots but one are there already. */
 static struct span piece_that_fits(struct session *s)
 {
 	struct span raw = buf_peek(&s->client.in);
-	size_t room;
+	size_t room, kept = kept_room(s);
 
-	if (txn_has_verdict(s->txn))
+	if (txn_has_verdict(s->txn) || s->txn->out == TXN_OUT_HOLD)
 		return raw;
 	room = buf_space(towards_upstream(s));
-	if (room < MAIL_RECEIVED_MOST + BODY_LEAST_ROOM)
-		return span_first(raw, 0);
-	return span_first(raw, (room - MAIL_RECEIVED_MOST) / 2);
+	room = room > kept ? room - kept : 0;
+	return span_first(raw, s->txn->chunked ? room / 4 * 3 : room);
 }
 
 /* --- the end --- */
@@ -149,7 +200,9 @@ void terminate_verdict(struct session *s)
 
 static bool finish_data_out(struct session *s)
 {
-	if (buf_space(towards_upstream(s)) < MAIL_RECEIVED_MOST + BODY_LEAST_ROOM)
+	if (s->txn->out == TXN_OUT_HOLD)
+		return finish_hold(s);
+	if (buf_space(towards_upstream(s)) < kept_room(s))
 		return false;
 	put_received_due(s);
 	if (!smtp_data_end(&s->txn->writer, towards_upstream(s)))
@@ -165,7 +218,7 @@ static bool client_vanished(struct session *s)
 {
 	if (s->client.end == STREAM_OPEN)
 		return false;
-	if (s->txn->out != TXN_OUT_NONE)
+	if (s->txn->out != TXN_OUT_NONE && s->txn->out != TXN_OUT_HOLD)
 		leg_abort(s->leg);
 	s->txn->out = TXN_OUT_NONE;
 	s->txn->outcome = txn_has_verdict(s->txn) ? s->txn->outcome : TXN_CLIENT_GONE;
@@ -258,7 +311,7 @@ static void send_chunk(struct session *s, const struct smtp_cmd *cmd)
 		t->out = TXN_OUT_DATA;
 		return;
 	}
-	if (t->out == TXN_OUT_DATA)
+	if (t->out == TXN_OUT_DATA || t->out == TXN_OUT_HOLD)
 		return;
 	if (first) {
 		t->body_began = s->edge->now;
@@ -272,7 +325,7 @@ bool terminate_begin_chunk(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct txn *t = s->txn;
 
-	if (!txn_has_verdict(t) && !leg_has_room(s->leg))
+	if (!txn_has_verdict(t) && t->out != TXN_OUT_HOLD && !leg_has_room(s->leg))
 		return false;
 	t->chunked = true;
 	s->server.chunks = true;
@@ -344,7 +397,7 @@ static bool end_chunk(struct session *s)
 		terminate_verdict(s);
 		return true;
 	}
-	if (t->out == TXN_OUT_DATA)
+	if (t->out == TXN_OUT_DATA || t->out == TXN_OUT_HOLD)
 		return end_chunk_for_data(s);
 	if (t->chunk_last) {
 		t->dot_sent = true;

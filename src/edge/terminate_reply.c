@@ -1,6 +1,7 @@
 #include "edge/mode_terminate.h"
 
 #include "base/must.h"
+#include "edge/outbound.h"
 #include "edge/pool.h"
 
 #include <stdio.h>
@@ -59,8 +60,12 @@ static void lose(struct session *s, enum await what, const struct why *why)
 		s->txn->mail_failed = true;
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
 		break;
+	case AWAIT_OUR_MAIL:
+		break;
 	case AWAIT_RCPT:
 		smtp_server_rcpt_refused(&s->server);
+		if (s->outbound != NULL)
+			outbound_on_rcpt(s, false);
 		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
 		break;
 	case AWAIT_DATA:
@@ -107,7 +112,7 @@ void terminate_lost(struct session *s, const struct why *why)
 		leg_answered(l);
 	}
 	leg_abort(l);
-	if (s->txn == NULL)
+	if (s->txn == NULL || outbound_lost(s, why))
 		return;
 	s->txn->why = *why;
 	body = s->txn->go && s->txn->out != TXN_OUT_NONE;
@@ -190,13 +195,22 @@ static void on_mail(struct session *s)
 	relay(s);
 }
 
+/* Where our MAIL was refused, that is what the recipient's refusal is about. */
 static void on_rcpt(struct session *s)
 {
-	if (is_fine(reply_of(s)->code))
+	bool fine = is_fine(reply_of(s)->code);
+	struct span refused = outbound_mail_refusal(s);
+
+	if (fine && refused.len == 0)
 		s->txn->rcpt_ok++;
 	else
 		smtp_server_rcpt_refused(&s->server);
-	relay(s);
+	if (s->outbound != NULL)
+		outbound_on_rcpt(s, fine && refused.len == 0);
+	if (refused.len > 0)
+		must(buf_put(&s->client.out, refused));
+	else
+		relay(s);
 }
 
 /* An upstream that wants a message without having accepted a recipient gets none, and the
@@ -301,6 +315,9 @@ static void dispatch(struct session *s, enum await what)
 	case AWAIT_MAIL:
 		on_mail(s);
 		break;
+	case AWAIT_OUR_MAIL:
+		outbound_on_mail(s, reply_of(s));
+		break;
 	case AWAIT_RCPT:
 		on_rcpt(s);
 		break;
@@ -329,12 +346,31 @@ static void nonsense(struct session *s, enum await what)
 	terminate_lost(s, &why);
 }
 
+/* Other recipients' hosts have nothing to do with it: to the client it is a refusal like others, and temporary. */
+static void close_one_way(struct session *s, enum await what)
+{
+	struct why why;
+
+	why_set(&why, FAULT_PEER, "the next hop said 421");
+	reply_of(s)->code = 451;
+	leg_settle(s->leg);
+	s->leg->closing = true;
+	leg_answered(s->leg);
+	dispatch(s, what);
+	if (s->leg != NULL && s->leg->closing)
+		terminate_lost(s, &why);
+}
+
 /* 421 to a command ends the upstream's connection, and so ours: the client is told in the
  * upstream's words and will come again. */
 static void closing_reply(struct session *s, enum await what)
 {
 	if (what == AWAIT_RSET) {
 		on_rset(s);
+		return;
+	}
+	if (s->outbound != NULL) {
+		close_one_way(s, what);
 		return;
 	}
 	relay(s);
@@ -368,7 +404,7 @@ static void answered(struct session *s)
 	/* First the books, then the deed: what follows may let go of the leg. */
 	leg_answered(s->leg);
 	dispatch(s, what);
-	if (s->txn != NULL && s->txn->doomed && s->leg->await_count == 0)
+	if (s->txn != NULL && s->txn->doomed && s->leg != NULL && s->leg->await_count == 0)
 		leg_abort(s->leg);
 }
 

@@ -4,6 +4,7 @@
 #include "edge/mode.h"
 #include "edge/mode_tunnel.h"
 #include "edge/mode_watch.h"
+#include "edge/partner.h"
 #include "tls/tls_hello.h"
 
 #include <stdio.h>
@@ -19,8 +20,8 @@ static void refuse(struct session *s, enum outcome outcome, const struct smtp_an
  * a difference the upstream is put under TLS as far as it can. */
 static struct tls_need first_need(const struct session *s)
 {
-	struct tls_need secure = plan_need_first(s->plan, s->up->plan, true);
-	struct tls_need clear = plan_need_first(s->plan, s->up->plan, false);
+	struct tls_need secure = partner_first_need(s, true);
+	struct tls_need clear = partner_first_need(s, false);
 
 	if (s->implicit)
 		return secure;
@@ -46,6 +47,15 @@ static void begin_method(struct session *s)
 	}
 }
 
+/* Whom the client wants: it has said so itself, or the rule says who is at this address. Else nobody knows. */
+static void name_target(struct session *s, const char *rule)
+{
+	const char *name = plan_destination_name(s->service, rule, &s->target);
+
+	if (s->sni[0] == '\0' && name != NULL)
+		snprintf(s->sni, sizeof(s->sni), "%s", name);
+}
+
 static void choose(struct session *s)
 {
 	const char *rule = NULL;
@@ -58,6 +68,7 @@ static void choose(struct session *s)
 		return;
 	}
 	session_use_action(s, action, rule);
+	name_target(s, rule);
 	begin_method(s);
 }
 

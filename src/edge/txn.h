@@ -15,7 +15,12 @@
 #define TXN_RCPTS_LOGGED 1024
 #define TXN_THEIRS_MOST (SMTP_REPLY_MOST + SMTP_REPLY_LINES * 8)
 
-enum txn_out { TXN_OUT_NONE, TXN_OUT_DATA, TXN_OUT_BDAT };
+enum txn_out {
+	TXN_OUT_NONE,
+	TXN_OUT_DATA,
+	TXN_OUT_BDAT,
+	TXN_OUT_HOLD, /* it is held: edge/hold.h */
+};
 
 struct txn {
 	unsigned number;            /* within the session, from 1 */

@@ -58,8 +58,8 @@ static unsigned add_tries(const struct upstream *u, msec now, bool down, unsigne
 		for (unsigned i = 0; i < host->count && n < UPSTREAM_TRIES; i++) {
 			if ((host->places[i].down_until > now) != down)
 				continue;
-			tries[n++] = (struct upstream_try){ &u->plan->hosts[h],
-							    host->places[i].addr };
+			tries[n++] = (struct upstream_try){ .host = &u->plan->hosts[h],
+							    .addr = host->places[i].addr };
 		}
 	}
 	return n;

@@ -37,8 +37,9 @@ struct upstream {
 };
 
 struct upstream_try {
-	const struct plan_host *host;
+	const struct plan_host *host; /* NULL: not one of the configuration's */
 	struct addr addr;
+	unsigned hop_host;            /* of a next hop: index in its decision's hosts */
 };
 
 void upstream_init(struct upstream *u, const struct plan_upstream *plan);

@@ -1,9 +1,9 @@
 #include "io/addr.h"
 
 #include "base/must.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 static void set_in(struct addr *a, struct in_addr ip, uint16_t port)
@@ -96,31 +96,63 @@ void addr_unmap(struct addr *a)
 	set_in(a, ip, addr_port(a));
 }
 
-void addr_print_host(const struct addr *a, char text[ADDR_TEXT_MOST])
+static void put_ipv4(struct text *t, const struct in_addr *ip)
+{
+	unsigned char octets[4];
+
+	memcpy(octets, ip, sizeof(octets));
+	for (size_t i = 0; i < sizeof(octets); i++) {
+		if (i > 0)
+			text_put(t, SPAN("."));
+		text_number(t, octets[i]);
+	}
+}
+
+static void put_ipv6(struct text *t, const struct in6_addr *ip, bool brackets)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	must(inet_ntop(AF_INET6, ip, host, sizeof(host)) != NULL);
+	if (brackets)
+		text_put(t, SPAN("["));
+	text_add(t, host);
+	if (brackets)
+		text_put(t, SPAN("]"));
+}
+
+static void put_host(struct text *t, const struct addr *a, bool brackets)
 {
 	struct addr plain = *a;
 
 	addr_unmap(&plain);
 	if (plain.len == 0)
-		snprintf(text, ADDR_TEXT_MOST, "none");
+		text_put(t, SPAN("none"));
 	else if (plain.sa.sa_family == AF_UNSPEC)
-		snprintf(text, ADDR_TEXT_MOST, "*");
+		text_put(t, SPAN("*"));
 	else if (plain.sa.sa_family == AF_INET)
-		must(inet_ntop(AF_INET, &plain.in.sin_addr, text, ADDR_TEXT_MOST) != NULL);
+		put_ipv4(t, &plain.in.sin_addr);
 	else
-		must(inet_ntop(AF_INET6, &plain.in6.sin6_addr, text, ADDR_TEXT_MOST) != NULL);
+		put_ipv6(t, &plain.in6.sin6_addr, brackets);
+}
+
+void addr_print_host(const struct addr *a, char text[ADDR_TEXT_MOST])
+{
+	struct text t;
+
+	text_begin(&t, text, ADDR_TEXT_MOST);
+	put_host(&t, a, false);
 }
 
 void addr_print(const struct addr *a, char text[ADDR_TEXT_MOST])
 {
-	char host[ADDR_TEXT_MOST];
+	struct text t;
 
-	addr_print_host(a, host);
+	text_begin(&t, text, ADDR_TEXT_MOST);
+	put_host(&t, a, true);
 	if (a->len == 0)
-		memcpy(text, host, sizeof(host));
-	else
-		snprintf(text, ADDR_TEXT_MOST, strchr(host, ':') != NULL ? "[%.46s]:%u" : "%.46s:%u",
-			 host, addr_port(a));
+		return;
+	text_put(&t, SPAN(":"));
+	text_number(&t, addr_port(a));
 }
 
 uint16_t addr_port(const struct addr *a)

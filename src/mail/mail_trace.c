@@ -1,8 +1,8 @@
 #include "mail/mail_trace.h"
 
 #include "base/must.h"
+#include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,17 +15,18 @@ static bool is_host_char(char c)
 	return ascii_is_alnum(c) || (c != '\0' && strchr("-._:[]", c) != NULL);
 }
 
-static void host_word(char word[HELO_MOST + 1], struct span said)
+static void put_host(struct text *t, struct span said)
 {
 	struct span shown = said.len > 0 ? span_first(said, HELO_MOST) : SPAN("unknown");
+	char word[HELO_MOST];
 
 	for (size_t i = 0; i < shown.len; i++)
 		word[i] = is_host_char(shown.at[i]) ? shown.at[i] : '?';
-	word[shown.len] = '\0';
+	text_put(t, span_of(word, shown.len));
 }
 
 /* RFC 5322 section 3.3. */
-static void date_text(char *text, size_t size, int64_t when)
+static void put_date(struct text *t, int64_t when)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -33,28 +34,47 @@ static void date_text(char *text, size_t size, int64_t when)
 	struct tm tm = { .tm_mday = 1 };
 
 	gmtime_r(&seconds, &tm);
-	snprintf(text, size, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday,
-		 tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec);
+	text_put(t, span_of(days + 3 * tm.tm_wday, 3));
+	text_put(t, SPAN(", "));
+	text_number(t, tm.tm_mday);
+	text_put(t, SPAN(" "));
+	text_put(t, span_of(months + 3 * tm.tm_mon, 3));
+	text_put(t, SPAN(" "));
+	text_number(t, tm.tm_year + 1900);
+	text_put(t, SPAN(" "));
+	text_digits(t, (unsigned)tm.tm_hour, 2);
+	text_put(t, SPAN(":"));
+	text_digits(t, (unsigned)tm.tm_min, 2);
+	text_put(t, SPAN(":"));
+	text_digits(t, (unsigned)tm.tm_sec, 2);
+	text_put(t, SPAN(" +0000"));
 }
 
 bool mail_received_put(struct buf *out, const struct mail_received *r)
 {
-	bool six = strchr(r->client, ':') != NULL;
-	char helo[HELO_MOST + 1], date[64], text[MAIL_RECEIVED_MOST + 1];
-	int len;
+	char mem[MAIL_RECEIVED_MOST + 1];
+	struct text t;
 
-	host_word(helo, r->helo);
-	date_text(date, sizeof(date), r->when);
-	len = snprintf(text, sizeof(text),
-		       "Received: from %s ([%s%s])\r\n"
-		       "\tby %s with %s id %s%s%s%s;\r\n"
-		       "\t%s\r\n",
-		       helo, six ? "IPv6:" : "", r->client, r->hostname, r->with, r->id,
-		       r->tls != NULL ? "\r\n\t(" : "", r->tls != NULL ? r->tls : "",
-		       r->tls != NULL ? ")" : "", date);
-	must(len >= 0 && (size_t)len < sizeof(text));
-	return buf_put(out, span_of(text, (size_t)len));
+	text_begin(&t, mem, sizeof(mem));
+	text_put(&t, SPAN("Received: from "));
+	put_host(&t, r->helo);
+	text_add(&t, strchr(r->client, ':') != NULL ? " ([IPv6:" : " ([");
+	text_add(&t, r->client);
+	text_put(&t, SPAN("])\r\n\tby "));
+	text_add(&t, r->hostname);
+	text_put(&t, SPAN(" with "));
+	text_add(&t, r->with);
+	text_put(&t, SPAN(" id "));
+	text_add(&t, r->id);
+	if (r->tls != NULL) {
+		text_put(&t, SPAN("\r\n\t("));
+		text_add(&t, r->tls);
+		text_put(&t, SPAN(")"));
+	}
+	text_put(&t, SPAN(";\r\n\t"));
+	put_date(&t, r->when);
+	text_put(&t, SPAN("\r\n"));
+	return buf_put(out, span_of(mem, t.len));
 }
 
 void mail_trace_init(struct mail_trace *t)

@@ -58,6 +58,11 @@ extern const struct smtp_answer
 	SMTP_SAY_TLS_MISSING,     /* 451 4.7.0 [TLS-NONE] */
 	SMTP_SAY_TLS_FAILED,      /* 451 4.7.0 [TLS-FAILED] */
 	SMTP_SAY_TLS_UNVERIFIED,  /* 451 4.7.5 [TLS-CERT] */
+	SMTP_SAY_TLS_WEAK_FINAL,       /* 503 5.7.0 [TLS-WEAK] sendmail's words (SPEC GC-2), where on_failure is permanent; */
+	SMTP_SAY_TLS_MISSING_FINAL,    /* 550 5.7.10 [TLS-NONE] */
+	SMTP_SAY_TLS_FAILED_FINAL,     /* 550 5.7.10 [TLS-FAILED] */
+	SMTP_SAY_TLS_UNVERIFIED_FINAL, /* 550 5.7.5 [TLS-CERT] */
+	SMTP_SAY_REQUIRETLS,      /* 550 5.7.30 [REQUIRETLS] (RFC 8689 section 5) */
 	SMTP_SAY_TLS_UNTRUSTED,   /* 454 4.7.5 [TLS-CERT] to STARTTLS: what lies behind us is not to be trusted */
 	/* limits */
 	SMTP_SAY_TOO_MANY_RCPT,   /* 452 4.5.3 [RCPT-MAX] */
@@ -69,6 +74,7 @@ extern const struct smtp_answer
 	SMTP_SAY_DRAIN,           /* 421 4.3.2 [DRAIN] service is being restarted */
 	/* the message */
 	SMTP_SAY_BAD_BODY,        /* 550 5.6.11 [BARE] bare CR or LF, or NUL */
+	SMTP_SAY_NO_ROOM,         /* 452 4.3.1 [ROOM] no memory to hold it in */
 	SMTP_SAY_LOOP,            /* 554 5.4.6 [LOOP] too many Received fields */
 	/* the upstream */
 	SMTP_SAY_NO_UPSTREAM,     /* 451 4.4.1 [UPSTREAM] */
@@ -76,6 +82,15 @@ extern const struct smtp_answer
 	SMTP_SAY_UNREACHABLE,     /* 421 4.4.1 [UPSTREAM] transparent mode: the client's destination */
 	SMTP_SAY_NO_SERVICE,      /* 421 4.3.2 [UPSTREAM] at EHLO: nothing known of the upstream */
 	SMTP_SAY_LOST_UPSTREAM,   /* 451 4.4.2 [UPSTREAM-LOST] */
+	/* where the recipient's domain says mail goes */
+	SMTP_SAY_SPLIT,           /* 452 4.5.3 [SPLIT] this recipient needs a transaction of its own */
+	SMTP_SAY_NO_DOMAIN,       /* 550 5.1.2 [NO-DOMAIN] */
+	SMTP_SAY_NULL_MX,         /* 556 5.1.10 [NULL-MX] (RFC 7505) */
+	SMTP_SAY_DNS,             /* 451 4.4.3 [DNS] */
+	SMTP_SAY_NO_HOST,         /* 550 5.4.4 [NO-HOST] no host of the domain has an address */
+	SMTP_SAY_STS,             /* 451 4.7.5 [MTA-STS] no host of the domain is one of its policy */
+	SMTP_SAY_NEXT_HOP_8BIT,   /* 554 5.6.3 [CAPS] */
+	SMTP_SAY_NEXT_HOP_UTF8,   /* 550 5.6.7 [CAPS] */
 	SMTP_SAY_LOST_SESSION,    /* 421 4.4.2 [UPSTREAM-LOST] */
 	SMTP_SAY_CAPS_LOST,       /* 451 4.6.3 [CAPS] the upstream no longer offers what was used */
 	SMTP_SAY_SELF;            /* 451 4.3.0 [SELF] */

@@ -22,6 +22,7 @@ static const struct word {
 	{ "AUTH", SMTP_CAP_AUTH, true },
 	{ "CHUNKING", SMTP_CAP_CHUNKING, false },
 	{ "BINARYMIME", SMTP_CAP_BINARYMIME, false },
+	{ "REQUIRETLS", SMTP_CAP_REQUIRETLS, false },
 };
 
 #define WORDS (sizeof(words) / sizeof(words[0]))

@@ -17,6 +17,7 @@ enum smtp_cap {
 	SMTP_CAP_BINARYMIME = 1 << 7, /* RFC 3030; never without CHUNKING */
 	SMTP_CAP_STARTTLS   = 1 << 8, /* RFC 3207 */
 	SMTP_CAP_AUTH       = 1 << 9, /* RFC 4954; `auth` has the mechanisms */
+	SMTP_CAP_REQUIRETLS = 1 << 10, /* RFC 8689; means something under TLS alone */
 };
 
 #define SMTP_CAPS_AUTH_MOST 160

@@ -170,6 +170,8 @@ bool smtp_client_can_mail(const struct smtp_caps *caps, const struct smtp_cmd *m
 		return false;
 	if ((mail->params & SMTP_PARAM_SMTPUTF8) != 0 && !knows(caps, SMTP_CAP_SMTPUTF8))
 		return false;
+	if ((mail->params & SMTP_PARAM_REQUIRETLS) != 0 && !knows(caps, SMTP_CAP_REQUIRETLS))
+		return false;
 	return (mail->params & (SMTP_PARAM_RET | SMTP_PARAM_ENVID)) == 0 ||
 	       knows(caps, SMTP_CAP_DSN);
 }
@@ -226,6 +228,8 @@ bool smtp_client_put_mail(struct buf *out, const struct smtp_caps *caps,
 		add(&line, "RET", mail->ret);
 	if ((given & SMTP_PARAM_ENVID) != 0 && knows(caps, SMTP_CAP_DSN))
 		add(&line, "ENVID", mail->envid);
+	if ((given & SMTP_PARAM_REQUIRETLS) != 0 && knows(caps, SMTP_CAP_REQUIRETLS))
+		must(buf_put(&line, SPAN(" REQUIRETLS")));
 	return finish(&line, out);
 }
 

@@ -22,6 +22,7 @@ enum smtp_param {
 	SMTP_PARAM_ENVID    = 1 << 4, /* MAIL: xtext */
 	SMTP_PARAM_NOTIFY   = 1 << 5, /* RCPT: NEVER, or a list of SUCCESS, FAILURE, DELAY */
 	SMTP_PARAM_ORCPT    = 1 << 6, /* RCPT: addr-type;xtext */
+	SMTP_PARAM_REQUIRETLS = 1 << 7, /* MAIL (RFC 8689) */
 };
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };

@@ -45,9 +45,10 @@ static size_t run_end(struct smtp_data_reader *r, struct span raw, size_t i)
 	for (;;) {
 		switch (walk(raw, &i)) {
 		case STOP_LINE:
-			if (is_plain_line(raw, i))
-				continue;
-			return i;
+			if (!is_plain_line(raw, i))
+				return i;
+			i = smtp_scan_lines(raw, i);
+			continue;
 		case STOP_BARE:
 			r->faulty = true;
 			i++;
@@ -64,7 +65,7 @@ size_t smtp_data_read(struct smtp_data_reader *r, struct span raw, struct span *
 	static const struct span final = SPAN(".\r\n");
 	size_t dot = 0, end;
 
-	*content = span_first(raw, 0);
+	*content = r->run = span_first(raw, 0);
 	if (r->done || raw.len == 0)
 		return 0;
 	if (r->line_start && raw.at[0] == '.') {
@@ -79,7 +80,7 @@ size_t smtp_data_read(struct smtp_data_reader *r, struct span raw, struct span *
 	end = run_end(r, raw, dot);
 	if (end == 0)
 		return 0;
-	*content = span_of(raw.at + dot, end - dot);
+	*content = r->run = span_of(raw.at + dot, end - dot);
 	r->octets += content->len;
 	/* A CR is only ever taken together with what follows it. */
 	r->line_start = content->len >= 2 && memcmp(raw.at + end - 2, "\r\n", 2) == 0;
@@ -99,8 +100,11 @@ void smtp_body_check(struct smtp_body_check *c, struct span content)
 	}
 	if (c->cr)
 		i = 1;
-	while (stop == STOP_LINE)
+	while (stop == STOP_LINE) {
 		stop = walk(content, &i);
+		if (stop == STOP_LINE && is_plain_line(content, i))
+			i = smtp_scan_lines(content, i);
+	}
 	c->cr = stop == STOP_CR;
 	c->faulty = stop == STOP_BARE;
 }
@@ -128,9 +132,8 @@ static size_t plain_run(struct smtp_data_writer *w, struct span s)
 		w->faulty = !w->line_start;
 		return w->faulty ? 0 : 1;
 	}
-	do {
-		stop = walk(s, &i);
-	} while (stop == STOP_LINE && is_plain_line(s, i));
+	while ((stop = walk(s, &i)) == STOP_LINE && is_plain_line(s, i))
+		i = smtp_scan_lines(s, i);
 	w->line_start = stop == STOP_LINE;
 	w->cr = stop == STOP_CR;
 	w->faulty = stop == STOP_BARE;
@@ -156,6 +159,23 @@ size_t smtp_data_put(struct smtp_data_writer *w, struct buf *out, struct span co
 		done += run;
 	}
 	return content.len;
+}
+
+bool smtp_data_relay(struct smtp_data_writer *w, struct buf *out, const struct smtp_data_reader *r)
+{
+	struct span run = r->run;
+	bool dot = w->line_start && run.len > 0 && run.at[0] == '.';
+
+	must(!r->faulty && !w->faulty && !w->cr);
+	if (buf_space(out) < run.len + dot)
+		return false;
+	if (run.len == 0)
+		return true;
+	if (dot)
+		must(buf_put(out, SPAN(".")));
+	must(buf_put(out, run));
+	w->line_start = run.at[run.len - 1] == '\n';
+	return true;
 }
 
 bool smtp_data_end(struct smtp_data_writer *w, struct buf *out)

@@ -53,7 +53,8 @@ static bool take_body(struct span value, struct smtp_cmd *cmd)
 	return true;
 }
 
-static bool take_utf8(struct span value, struct smtp_cmd *cmd)
+/* SMTPUTF8 and REQUIRETLS */
+static bool take_nothing(struct span value, struct smtp_cmd *cmd)
 {
 	(void)cmd;
 	return value.len == 0;
@@ -121,9 +122,10 @@ static const struct param {
 } params[] = {
 	{ "SIZE", SMTP_MAIL, SMTP_PARAM_SIZE, true, take_size },
 	{ "BODY", SMTP_MAIL, SMTP_PARAM_BODY, true, take_body },
-	{ "SMTPUTF8", SMTP_MAIL, SMTP_PARAM_SMTPUTF8, false, take_utf8 },
+	{ "SMTPUTF8", SMTP_MAIL, SMTP_PARAM_SMTPUTF8, false, take_nothing },
 	{ "RET", SMTP_MAIL, SMTP_PARAM_RET, true, take_ret },
 	{ "ENVID", SMTP_MAIL, SMTP_PARAM_ENVID, true, take_envid },
+	{ "REQUIRETLS", SMTP_MAIL, SMTP_PARAM_REQUIRETLS, false, take_nothing },
 	{ "NOTIFY", SMTP_RCPT, SMTP_PARAM_NOTIFY, true, take_notify },
 	{ "ORCPT", SMTP_RCPT, SMTP_PARAM_ORCPT, true, take_orcpt },
 };

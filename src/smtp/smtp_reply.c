@@ -1,8 +1,7 @@
 #include "smtp/smtp_reply.h"
 
 #include "base/must.h"
-
-#include <stdio.h>
+#include "base/text.h"
 
 #define CODE_DIGITS 3
 
@@ -120,10 +119,15 @@ static bool is_control(char c)
 static void put_line(struct buf *out, const struct smtp_reply *reply, struct span line,
 		     bool last)
 {
+	char mem[TEXT_NUMBER_MOST];
+	struct text code;
 	size_t got;
 	char *to;
 
-	must(buf_printf(out, "%d%c", reply->code, last ? ' ' : '-'));
+	text_begin(&code, mem, sizeof(mem));
+	text_digits(&code, (unsigned)reply->code, CODE_DIGITS);
+	text_put(&code, last ? SPAN(" ") : SPAN("-"));
+	must(buf_put(out, span_of(mem, code.len)));
 	if (line.len > 0) {
 		to = buf_reserve(out, line.len, &got);
 		must(got == line.len);
@@ -158,12 +162,17 @@ static size_t put_octet(char *text, size_t size, size_t at, char c)
 void smtp_reply_brief(const struct smtp_reply *reply, char *text, size_t size)
 {
 	struct span rest = buf_peek(&reply->text);
-	size_t at;
+	char code[TEXT_NUMBER_MOST];
+	struct text t;
+	size_t at = 0;
 
 	must(size > 0);
-	at = (size_t)snprintf(text, size, rest.len > 1 ? "%d " : "%d", reply->code);
-	if (at >= size)
-		at = size - 1;
+	text_begin(&t, code, sizeof(code));
+	text_digits(&t, (unsigned)reply->code, CODE_DIGITS);
+	if (rest.len > 1)
+		text_put(&t, SPAN(" "));
+	for (size_t i = 0; i < t.len; i++)
+		at = put_octet(text, size, at, code[i]);
 	/* The last octet is the end of the last line. */
 	for (size_t i = 0; i + 1 < rest.len; i++) {
 		char c = rest.at[i];

@@ -51,6 +51,7 @@ static bool params_offered(const struct smtp_server *s, const struct smtp_cmd *c
 		{ SMTP_PARAM_SIZE, SMTP_CAP_SIZE },
 		{ SMTP_PARAM_SMTPUTF8, SMTP_CAP_SMTPUTF8 },
 		{ SMTP_PARAM_RET | SMTP_PARAM_ENVID, SMTP_CAP_DSN },
+		{ SMTP_PARAM_REQUIRETLS, SMTP_CAP_REQUIRETLS },
 		{ SMTP_PARAM_NOTIFY | SMTP_PARAM_ORCPT, SMTP_CAP_DSN },
 	};
 

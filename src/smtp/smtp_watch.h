@@ -14,6 +14,7 @@
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_data.h"
 #include "smtp/smtp_reply.h"
+#include "smtp/smtp_sasl.h"
 
 /* Replies that may be outstanding; beyond it the client waits. */
 #define SMTP_WATCH_AWAITS 256
@@ -61,6 +62,8 @@ struct smtp_watch {
 	bool refused_tls;         /* the server's answer to STARTTLS was another than 220 */
 	unsigned stripped;        /* keywords taken out */
 	unsigned messages;        /* 2xx to the end of a message */
+	struct smtp_sasl sasl;    /* who logs in, for the log */
+	bool auth;                /* and the server has said 235 */
 	struct buf helo;          /* of the last EHLO or HELO, for the log */
 	const struct smtp_answer *answer;
 };

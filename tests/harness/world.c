@@ -1,6 +1,7 @@
 #include "harness/world.h"
 
 #include "base/must.h"
+#include "edge/edge_route.h"
 #include "edge/session.h"
 #include "harness/world_tls.h"
 
@@ -80,11 +81,13 @@ static void open_stream(struct world_peer *p)
 		stream_hold(&p->stream);
 }
 
-static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, struct why *why)
+static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, struct stream *into,
+		      struct loop_watch **watch, struct why *why)
 {
 	struct world *w = (struct world *)e;
 	struct world_peer *p = new_peer(w, false);
 
+	(void)watch;
 	p->at = *to;
 	snprintf(p->sid, sizeof(p->sid), "%s", leg->session->sid);
 	if (w->on_dial != NULL)
@@ -98,9 +101,44 @@ static enum dial dial(struct edge *e, struct leg *leg, const struct addr *to, st
 	case WORLD_HANGING:
 		return DIAL_LATER;
 	}
-	stream_open_pipe(&leg->stream, &p->pipe, true);
+	stream_open_pipe(into, &p->pipe, true);
 	open_stream(p);
 	return DIAL_NOW;
+}
+
+/* What an edge tells the process `route`: its questions are the talk's to answer, its results are seen in the log. */
+static bool tell_route(struct edge *e, struct span octets)
+{
+	struct world *w = (struct world *)e;
+	struct policy_message m;
+	struct log_line line;
+	struct why why;
+
+	must(policy_message_decode(octets, &m, &why));
+	if (m.kind == POLICY_ASK)
+		return w->on_ask != NULL && w->on_ask(w, m.id, m.domain);
+	must(m.kind == POLICY_RESULT);
+	log_begin(&line, "told-route");
+	log_text(&line, "domain", m.result.domain);
+	log_text(&line, "host", m.result.host);
+	log_text(&line, "type", policy_result_name(m.result.type));
+	log_int(&line, "policy", m.result.policy);
+	log_int(&line, "tls", m.result.tls);
+	log_int(&line, "delivered", m.result.delivered);
+	log_end(&line);
+	return true;
+}
+
+void world_evidence(struct world *w, uint32_t id, struct policy_evidence *e)
+{
+	struct policy_message m = { .kind = POLICY_EVIDENCE, .id = id, .evidence = e };
+	struct buf octets;
+
+	buf_init(&octets, POLICY_MESSAGE_MOST);
+	policy_message_encode(&m, &octets);
+	policy_evidence_free(e);
+	must(edge_route_message(&w->edge, buf_peek(&octets), -1));
+	buf_free(&octets);
 }
 
 /* Hosts with names get addresses of their own: the first 192.0.2.101, and so on. */
@@ -132,6 +170,7 @@ void world_init(struct world *w, struct plan *plan, struct shared *shared, uint6
 	};
 	edge_init(&w->edge, plan, shared, 0, seed);
 	w->edge.dial = dial;
+	w->edge.tell_route = tell_route;
 	w->edge.now = 1000000;
 	w->edge.wall = time(NULL);
 	buf_init(&w->log, LOG_MOST);

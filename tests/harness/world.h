@@ -6,6 +6,7 @@
 
 #include "edge/edge.h"
 #include "io/stream.h"
+#include "policy/policy_evidence.h"
 
 #define WORLD_GOT_MOST (128 * 1024 * 1024)
 #define WORLD_WINDOW (64 * 1024)
@@ -60,6 +61,9 @@ struct world {
 	enum world_fate (*on_dial)(struct world *w, struct world_peer *upstream);
 	/* May be NULL: session_begin. Else it begins a session of another mode; then session_run is called. */
 	void (*on_call)(struct world *w, struct session *s);
+	/* An edge asks where mail for a domain goes; answered by world_evidence, but not from inside. NULL, or false:
+	 * nobody is there to ask. */
+	bool (*on_ask)(struct world *w, uint32_t id, const char *domain);
 	void *user;
 
 	/* The octets of all peers on their way to the gateway are counted. They stop at number
@@ -85,6 +89,9 @@ void world_free(struct world *w);
 struct world_peer *world_call(struct world *w, size_t service, bool implicit);
 /* NULL: there is no such peer (yet). */
 struct world_peer *world_find(const struct world *w, bool client, unsigned number);
+
+/* Answers a question. Takes `e`. */
+void world_evidence(struct world *w, uint32_t id, struct policy_evidence *e);
 
 /* Queued; they leave in world_settle. */
 void world_say(struct world_peer *p, struct span text);

@@ -5,6 +5,7 @@
 #include "tls/tls_roots.h"
 #include "unit/test_pki.h"
 
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,4 +236,18 @@ struct tls_client *world_tls_client(const char *profile)
 	all[i].client = tls_client_new(&conf, &why);
 	must(all[i].client != NULL);
 	return all[i].client;
+}
+
+bool world_tls_spki(const char *cert, unsigned char digest[32])
+{
+	const struct test_pki *p = pki_of(cert);
+	unsigned char *der = NULL;
+	int len;
+
+	if (p == NULL)
+		return false;
+	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(p->cert), &der);
+	must(len > 0 && EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1);
+	OPENSSL_free(der);
+	return true;
 }

@@ -29,4 +29,7 @@ void world_tls_prepare(void);
 struct tls_server *world_tls_server(const char *cert, const char *profile);
 struct tls_client *world_tls_client(const char *profile);
 
+/* SHA-256 of the public key of such a certificate, as a TLSA record 3 1 1 has it; false: there is none of that name. */
+bool world_tls_spki(const char *cert, unsigned char digest[32]);
+
 #endif

@@ -1,8 +1,13 @@
 """Fixtures of the live tests. Whatever a test started ends with it, by process id."""
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from gateway import Gateway, base_config, merged
 from intercept import Lab
+from outbound import World
 from pki import PKI
 from upstream import Upstream
 
@@ -83,3 +88,24 @@ def lab(network):
     keep = len(network.made)
     yield network
     network.sweep(keep)
+
+
+@pytest.fixture(scope="module")
+def outside(pki):
+    """Name servers, web server and MX hosts (outbound.py), and what all tests of a module share there."""
+    # The program looks things up as a user of its own, and pytest's own folders are root's alone.
+    folder = Path(tempfile.mkdtemp(prefix="sallyport-outbound-"))
+    folder.chmod(0o755)
+    made = World(pki, folder)
+    yield made
+    made.sweep()
+    made.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def world(outside):
+    """The same, and what one test alone has in it."""
+    gateways, upstreams = len(outside.gateways), len(outside.upstreams)
+    yield outside
+    outside.sweep(gateways, upstreams)

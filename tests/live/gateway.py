@@ -22,7 +22,7 @@ def yaml(value, indent=0):
     pad = "  " * indent
     out = ""
     for key, item in value.items():
-        key = '"*"' if key == "*" else key
+        key = json.dumps(key) if key.startswith("*") else key
         if isinstance(item, dict):
             out += f"{pad}{key}:\n{yaml(item, indent + 1)}" if item else f"{pad}{key}: {{}}\n"
         else:

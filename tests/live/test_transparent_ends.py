@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from intercept import LOOSE
+
 MB = 1 << 20
 # Of no period that any buffer has.
 TEXT = bytes((n * 31 + n // 251) & 255 for n in range(1_000_003))
@@ -15,7 +17,7 @@ TEXT = bytes((n * 31 + n // 251) & 255 for n in range(1_000_003))
 
 @pytest.fixture(scope="module")
 def gw(site):
-    return site.gateway(action="watch")
+    return site.gateway(action="watch", **LOOSE)
 
 
 class Ends:
@@ -150,3 +152,42 @@ def test_MC_6_tunnel_stuck(site, gw):
         ends.__exit__()
     # What the pool keeps is pipes: two descriptors each, and no more of them than there were tunnels, and both ways.
     assert all(b <= a + 2 * 2 * 7 for a, b in zip(before, descriptors(gw)))
+
+
+def through(site, gw, size):
+    """All of it comes; octets that went by splice."""
+    with Ends(site) as ends:
+        got = {}
+        thread = receive(ends.server, got)
+        sent = send(ends.client, size, socket.SHUT_WR)
+        thread.join(60)
+        assert got == {"digest": sent.digest.hexdigest(), "size": size}
+        ends.server.shutdown(socket.SHUT_WR)
+        return gw.wait_log(event="session-end", client=ends.name)[0]["tunnel_spliced"]
+
+
+def test_MC_6_tunnel_pipes_are_given_back(site, gw):
+    """More tunnels that stand still, full of octets, than there are pipes: others go on with read and write. When
+    they end the pipes are there again, and no descriptor is left."""
+    pipes, stuck = 64, []
+    # So many full sockets are full soon.
+    site.net.router.sysctl(net__ipv4__tcp_rmem="4096 131072 262144", net__ipv4__tcp_wmem="4096 65536 262144")
+    assert through(site, gw, 20 * MB) > 0
+    before = sum(descriptors(gw))
+    try:
+        stuck += [Ends(site) for _ in range(pipes + 16)]
+        fillers = [threading.Thread(target=fill, args=[ends.client], daemon=True) for ends in stuck]
+        for thread in fillers:
+            thread.start()
+        for thread in fillers:
+            thread.join(60)
+        assert sum(descriptors(gw)) <= before + 2 * len(stuck) + 2 * pipes
+        assert through(site, gw, 20 * MB) == 0
+    finally:
+        for ends in stuck:
+            ends.__exit__()
+    for ends in stuck:
+        gw.wait_log(event="session-end", client=ends.name)
+    assert through(site, gw, 20 * MB) > 0
+    # What is kept is the pool, and no more.
+    assert sum(descriptors(gw)) <= before + 2 * pipes

@@ -25,7 +25,8 @@ def gw(site):
         {"name": "verify", "client": CLIENT, "destination": STRICT + "128/25", "action": "verify"},
         {"name": "open", "client": CLIENT, "action": "open"},
         {"name": "plain", "client": CLIENT_2, "action": "plain"}],
-        actions={"encrypt": {**strict, "upstream_tls": "encrypt"}, "verify": {**strict, "upstream_tls": "verify"}})
+        actions={"encrypt": {**strict, "upstream_tls": "encrypt"},
+                 "verify": {**strict, "upstream_tls": "verify", "client_tls": "encrypt"}})
 
 
 def call(lab, up, method, **options):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from netns import CLIENT_2
 from peer import any_context, message, trusting
 from pki import MX
 from upstream import CAPS, Over, drip
@@ -12,7 +13,9 @@ from upstream import CAPS, Over, drip
 
 @pytest.fixture(scope="module")
 def gw(site):
-    return site.gateway(action="watch")
+    loose = {"tls": "passthrough", "tls_profile": "loose", "upstream_tls_profile": "loose"}
+    return site.gateway(action="watch", rules=[{"name": "loose", "client": CLIENT_2, "action": "loose"}],
+                        actions={"loose": loose}, tls_profiles={"loose": {"compliance": "no"}})
 
 
 PORTS = pytest.mark.parametrize("implicit", [False, True], ids=["25", "465"])
@@ -206,9 +209,30 @@ def test_MC_6_FAULTS_1_client_gone_in_clear(lab, gw, after):
 
 
 def test_SUB_4_WG_13_no_TLS_on_465(lab, gw):
-    """What is no hello goes to the server, who knows what to say to it."""
+    """What is no hello never reaches the server, and is counted."""
     up = server(lab, True)
     with lab.connect(up) as c:
+        c.send(b"EHLO client.example\r\n")
+        assert c.at_end()
+        assert gw.session(c)["outcome"] == "tls-dirty"
+    assert up.settled() and all(conn.verbs == [] for conn in up.connections)
+
+
+def test_WG_13_no_TLS_after_220(lab, gw):
+    up = server(lab, False)
+    with lab.connect(up) as c:
+        c.hello()
+        c.cmd("STARTTLS", 220)
+        c.send(b"MAIL FROM:<a@client.example>\r\n")
+        assert c.at_end()
+        assert gw.session(c)["outcome"] == "tls-dirty"
+    assert up.settled() and "MAIL" not in up.last.verbs
+
+
+def test_SUB_4_WG_13_compliance_no(lab, gw):
+    """What is no hello goes to the server then, who knows what to say to it."""
+    up = server(lab, True)
+    with lab.connect(up, source=CLIENT_2) as c:
         c.send(b"EHLO client.example\r\n")
         assert b"250" not in c.read_to_end()
     assert up.settled() and up.last.ended.startswith("tls")

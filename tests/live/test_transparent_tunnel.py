@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from intercept import LOOSE
+
 SIZE = 200 << 20
 BLOCK = random.Random(3).randbytes(1 << 20)
 
@@ -67,7 +69,7 @@ def run(*jobs):
 
 @pytest.fixture
 def ends(lab):
-    gw = lab.gateway(action="watch")
+    gw = lab.gateway(action="watch", **LOOSE)
     made = Ends(lab, gw)
     yield gw, made
     made.close()

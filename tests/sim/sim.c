@@ -42,8 +42,9 @@ const struct sim_plan sim_plans[] = {
 	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000, false },
 	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000, false },
 	{ "transparent, minted", IN_THE_WAY("authority: a"), false, false, false, 1000000, 1000, true },
-	{ "transparent, trusted or nothing", IN_THE_WAY("authority: a, on_untrusted: refuse, upstream_tls: verify"),
-	  true, true, false, 1000000, 1000, true },
+	{ "transparent, trusted or nothing", IN_THE_WAY("authority: a, on_untrusted: refuse, "
+	  "client_tls: encrypt, upstream_tls: verify"),
+	  true, true, true, 1000000, 1000, true },
 	{ "transparent, own certificate", IN_THE_WAY("certificates: gw, upstream_tls: encrypt"), true, false, false,
 	  1000000, 1000, true },
 	{ "transparent, mirror", IN_THE_WAY("certificates: gw, upstream_tls: mirror"), false, false, false, 1000000,

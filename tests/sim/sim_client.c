@@ -47,7 +47,7 @@ struct sim_client *sim_client_new(struct sim *s)
 	c->owed_count = 1;
 	if (c->implicit) {
 		c->tls = true;
-		world_start_tls(c->peer, tls_conn_connect(world_tls_client(""), "gw.example", "sim"));
+		world_start_tls(c->peer, tls_conn_connect(world_tls_client(""), "gw.example", NULL, "sim"));
 	}
 	return c;
 }
@@ -305,7 +305,7 @@ static void on_starttls(struct sim_client *c, int code)
 	if (code != 220)
 		return;
 	c->tls = true;
-	world_start_tls(c->peer, tls_conn_connect(world_tls_client(""), "gw.example", "sim"));
+	world_start_tls(c->peer, tls_conn_connect(world_tls_client(""), "gw.example", NULL, "sim"));
 }
 
 static void on_reply(struct sim_client *c, enum owed what, int code)

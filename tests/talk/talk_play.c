@@ -6,6 +6,7 @@
 #include "edge/session.h"
 #include "edge/transparent.h"
 #include "harness/world_tls.h"
+#include "talk_route.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,7 +67,7 @@ static bool start_tls(struct play *p, struct world_peer *peer, struct span rest)
 		client = world_tls_client(profile);
 		if (client != NULL)
 			world_start_tls(peer, tls_conn_connect(client, name[0] != '\0' ? name :
-							       "gw.example", key));
+							       "gw.example", NULL, key));
 		return client != NULL;
 	}
 	server = world_tls_server(name[0] != '\0' ? name : "mx", profile);
@@ -102,6 +103,38 @@ static enum world_fate on_dial(struct world *w, struct world_peer *upstream)
 	    !start_tls(p, upstream, span_str(p->talk->sealed[upstream->number])))
 		return WORLD_REFUSED;
 	return p->talk->fates[upstream->number];
+}
+
+static bool on_ask(struct world *w, uint32_t id, const char *domain)
+{
+	struct play *p = w->user;
+
+	for (unsigned n = 0; n < p->talk->domain_count; n++) {
+		const struct talk_domain *d = &p->talk->domains[n];
+
+		if (strcmp(d->name, domain) != 0)
+			continue;
+		must(p->ask_count < TALK_DOMAINS);
+		p->asks[p->ask_count].id = id;
+		p->asks[p->ask_count++].domain = d;
+		return true;
+	}
+	return false;
+}
+
+static bool answer_asks(struct play *p)
+{
+	bool moved = false;
+
+	while (p->ask_count > 0) {
+		const struct talk_domain *d = p->asks[--p->ask_count].domain;
+
+		if (strcmp(d->said, "silent") == 0)
+			continue;
+		world_evidence(&p->world, p->asks[p->ask_count].id, talk_route_evidence(d->name, d->said));
+		moved = true;
+	}
+	return moved;
 }
 
 /* Clients call when they are first spoken of. NULL: an upstream that was not called yet. */
@@ -259,7 +292,7 @@ static void settle(struct play *p)
 
 	do {
 		world_settle(&p->world);
-		moved = false;
+		moved = answer_asks(p);
 		for (unsigned n = 1; n <= TALK_PEERS; n++)
 			moved |= p->upstreams[n].count > 0 && work_off(p, n);
 	} while (moved && !failed(p));
@@ -397,7 +430,8 @@ static void begin(struct play *p, struct plan *plan, struct shared *shared)
 	world_init(&p->world, plan, shared, 1);
 	p->world.user = p;
 	p->world.on_dial = on_dial;
-	p->world.on_call = p->talk->mode != TALK_TERMINATE ? on_call : NULL;
+	p->world.on_call = p->talk->mode != TALK_TERMINATE && p->talk->mode != TALK_OUTBOUND ? on_call : NULL;
+	p->world.on_ask = on_ask;
 	p->world.tape = p->played->tape;
 	p->world.piece = p->way->piece;
 	p->world.cut_at = p->way->cut_at;

@@ -37,6 +37,11 @@ struct play {
 	struct talk_backlog upstreams[TALK_PEERS + 1];
 	bool any[2][TALK_PEERS + 1];   /* what else comes is fine; [1]: clients */
 	bool header_due[TALK_PEERS]; /* of upstreams: our Received field is to come before anything else */
+	struct {
+		uint32_t id;
+		const struct talk_domain *domain;
+	} asks[TALK_DOMAINS];          /* questions of the gateway that are still to be answered */
+	unsigned ask_count;
 	struct buf said[2];            /* all that upstreams and clients were told, in order */
 	struct talk_played *played;
 };

@@ -400,12 +400,23 @@ static bool read_wait(struct reader *r, struct span rest)
 	return talk_script_time(rest, &s->wait) || fail(r, "wait 30s, wait 5m");
 }
 
+static bool read_domain(struct reader *r, struct span rest)
+{
+	struct talk *t = r->talk;
+	struct span name = take_word(&rest);
+
+	if (t->domain_count == TALK_DOMAINS)
+		return fail(r, "too many domains");
+	t->domains[t->domain_count++] = (struct talk_domain){ text_of(name), text_of(rest) };
+	return true;
+}
+
 static bool read_mode(struct talk *t, struct span line)
 {
 	static const char *const modes[] = {
 		[TALK_TERMINATE] = "mode terminate", [TALK_WATCH] = "mode watch",
 		[TALK_STRIP] = "mode strip", [TALK_TUNNEL] = "mode tunnel",
-		[TALK_TRANSPARENT] = "mode transparent",
+		[TALK_TRANSPARENT] = "mode transparent", [TALK_OUTBOUND] = "mode outbound",
 	};
 
 	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -448,6 +459,8 @@ static bool read_word(struct reader *r, struct span line)
 		return put_upstream(r, rest);
 	if (span_eq(word, SPAN("action:")))
 		return put_action(r, rest);
+	if (span_eq(word, SPAN("domain")))
+		return read_domain(r, rest);
 	if (span_eq(word, SPAN("target")))
 		return read_target(r, rest);
 	if (span_eq(word, SPAN("global:")))
@@ -507,6 +520,25 @@ static void write_transparent(const struct reader *r, char yaml[TALK_YAML_MOST])
 		 r->action, r->service);
 }
 
+static void write_outbound(const struct reader *r, char yaml[TALK_YAML_MOST])
+{
+	snprintf(yaml, TALK_YAML_MOST,
+		 CERTIFICATES
+		 "%s"
+		 "upstreams:\n"
+		 "  up:\n"
+		 "%s%s%s"
+		 "services:\n"
+		 "  out:\n"
+		 "    mode: outbound\n"
+		 "    listen: 192.0.2.250:25\n"
+		 "    listen_tls: 192.0.2.250:465\n"
+		 "    ca: ca.pem\n"
+		 "%s",
+		 r->global, r->hosts ? "" : "    hosts: \"192.0.2.9:25\"\n",
+		 r->pool ? "" : "    pool: 0\n", r->upstream, r->service);
+}
+
 static void write_yaml(struct reader *r)
 {
 	char *yaml = mem_new(TALK_YAML_MOST);
@@ -514,6 +546,10 @@ static void write_yaml(struct reader *r)
 	r->talk->yaml = yaml;
 	if (r->talk->mode == TALK_TRANSPARENT) {
 		write_transparent(r, yaml);
+		return;
+	}
+	if (r->talk->mode == TALK_OUTBOUND) {
+		write_outbound(r, yaml);
 		return;
 	}
 	snprintf(yaml, TALK_YAML_MOST,
@@ -597,6 +633,10 @@ void talk_script_free(struct talk *t)
 	}
 	for (unsigned n = 0; n <= TALK_PEERS; n++)
 		free(t->sealed[n]);
+	for (unsigned n = 0; n < t->domain_count; n++) {
+		free(t->domains[n].name);
+		free(t->domains[n].said);
+	}
 	free(t->steps);
 	free(t->target);
 	free(t->yaml);

@@ -8,9 +8,15 @@
 
 #define TALK_PEERS 16       /* of a kind */
 #define TALK_ALTERNATIVES 4
+#define TALK_DOMAINS 16
 #define TALK_YAML_MOST 8192
 
-enum talk_mode { TALK_TERMINATE, TALK_WATCH, TALK_STRIP, TALK_TUNNEL, TALK_TRANSPARENT };
+enum talk_mode { TALK_TERMINATE, TALK_WATCH, TALK_STRIP, TALK_TUNNEL, TALK_TRANSPARENT, TALK_OUTBOUND };
+
+/* Where mail for a domain goes: see talk_route.h. "silent": nobody answers. */
+struct talk_domain {
+	char *name, *said;
+};
 
 struct talk_who {
 	bool client;
@@ -50,6 +56,8 @@ struct talk {
 	enum talk_mode mode;
 	char *target;             /* whom clients call; NULL: as ever */
 	bool ourselves;           /* and that is the gateway */
+	struct talk_domain domains[TALK_DOMAINS];
+	unsigned domain_count;
 	bool sparse;              /* cut at few places */
 	size_t window_in, window_out;
 	bool implicit[TALK_PEERS + 1];            /* client n begins with TLS */

@@ -1,0 +1,281 @@
+#include "edge/edge_route.h"
+
+#include "base/must.h"
+#include "edge/session.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Over what `route` itself takes at the most; it answers before, unless it is lost. */
+#define PATIENCE_MSEC 5000
+/* Octets of the partners' database on their way to us. */
+#define TABLE_MOST (64 * 1024 * 1024)
+
+struct edge_route {
+	struct edge *edge;
+	uint32_t next_id;
+	struct route_ask *asks; /* under way */
+	unsigned ask_count;
+	struct policy_table *rules;
+	uint64_t generation;    /* of the table that came last */
+};
+
+struct edge_route *edge_route_new(struct edge *e)
+{
+	struct edge_route *r = mem_new(sizeof(*r));
+	struct why why;
+
+	r->edge = e;
+	r->rules = plan_rules_with(e->plan, SPAN(""), 0, &why);
+	return r;
+}
+
+void edge_route_free(struct edge_route *r)
+{
+	must(r->asks == NULL);
+	policy_table_release(r->rules);
+	free(r);
+}
+
+struct policy_table *edge_route_rules(const struct edge *e)
+{
+	return e->route->rules;
+}
+
+/* --- questions --- */
+
+static void unlink_ask(struct edge_route *r, struct route_ask *a)
+{
+	struct route_ask **at = &r->asks;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	a->next = NULL;
+	a->id = 0;
+	r->ask_count--;
+}
+
+/* `e`: taken; NULL in answer to a question for a responder. */
+static void answer(struct edge_route *r, struct route_ask *a, struct policy_evidence *e)
+{
+	unlink_ask(r, a);
+	a->done = true;
+	if (a->for_evidence)
+		a->answer = evidence_held_new(e);
+}
+
+static struct policy_evidence *no_evidence(const char *domain, const char *trouble)
+{
+	struct policy_evidence *e = policy_evidence_new(0, 0);
+
+	e->dns = EVIDENCE_DNS_FAILED;
+	snprintf(e->domain, sizeof(e->domain), "%s", domain);
+	snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
+	return e;
+}
+
+static bool tell(struct edge *e, const struct policy_message *m)
+{
+	struct buf octets;
+	bool sent;
+
+	buf_init(&octets, POLICY_MESSAGE_MOST);
+	policy_message_encode(m, &octets);
+	sent = e->tell_route != NULL && e->tell_route(e, buf_peek(&octets));
+	buf_free(&octets);
+	return sent;
+}
+
+/* False: nobody can be asked now. */
+static bool ask(struct session *s, struct route_ask *a, struct policy_message *m)
+{
+	struct edge *e = s->edge;
+	struct edge_route *r = e->route;
+
+	must(a->id == 0 && !a->done);
+	m->id = ++r->next_id != 0 ? r->next_id : ++r->next_id;
+	a->session = s;
+	if (r->ask_count >= EDGE_ROUTE_ASKS_MOST || !tell(e, m)) {
+		a->done = true;
+		return false;
+	}
+	a->id = m->id;
+	a->until = e->now + s->plan->conf->route.timeout + PATIENCE_MSEC;
+	a->next = r->asks;
+	r->asks = a;
+	r->ask_count++;
+	return true;
+}
+
+void edge_route_ask(struct session *s, struct route_ask *a, const char *domain)
+{
+	struct policy_message m = { .kind = POLICY_ASK };
+
+	a->for_evidence = true;
+	snprintf(m.domain, sizeof(m.domain), "%s", domain);
+	if (!ask(s, a, &m))
+		a->answer = evidence_held_new(no_evidence(domain, "names can't be looked up at the moment"));
+}
+
+void edge_route_ask_ocsp(struct session *s, struct route_ask *a, const char *url, struct span request)
+{
+	struct policy_message m = { .kind = POLICY_OCSP_ASK, .der = request };
+
+	a->for_evidence = false;
+	buf_init(&a->octets, POLICY_OCSP_MOST);
+	snprintf(m.url, sizeof(m.url), "%s", url);
+	(void)!ask(s, a, &m);
+}
+
+bool edge_route_has_answer(const struct route_ask *a)
+{
+	return a->done;
+}
+
+void edge_route_forget(struct edge *e, struct route_ask *a)
+{
+	if (a->id != 0)
+		unlink_ask(e->route, a);
+	evidence_held_release(a->answer);
+	if (!a->for_evidence)
+		buf_free(&a->octets);
+	*a = (struct route_ask){ 0 };
+}
+
+static void give_up(struct edge_route *r, struct route_ask *a, const char *trouble)
+{
+	answer(r, a, a->for_evidence ? no_evidence("", trouble) : NULL);
+}
+
+void edge_route_late(struct edge *e, struct route_ask *a)
+{
+	must(a->id != 0);
+	give_up(e->route, a, "no answer of the process that looks up names");
+}
+
+static struct route_ask *find(struct edge_route *r, uint32_t id)
+{
+	struct route_ask *a = r->asks;
+
+	while (a != NULL && a->id != id)
+		a = a->next;
+	return a;
+}
+
+static void take_evidence(struct edge_route *r, struct policy_message *m)
+{
+	struct route_ask *a = find(r, m->id);
+
+	/* Its session may have ended meanwhile. */
+	if (a == NULL || !a->for_evidence) {
+		policy_evidence_free(m->evidence);
+		return;
+	}
+	answer(r, a, m->evidence);
+	session_run(a->session);
+}
+
+static void take_ocsp(struct edge_route *r, const struct policy_message *m)
+{
+	struct route_ask *a = find(r, m->id);
+
+	if (a == NULL || a->for_evidence)
+		return;
+	must(buf_put(&a->octets, m->der));
+	answer(r, a, NULL);
+	session_run(a->session);
+}
+
+/* --- the partners' table --- */
+
+static void use_table(struct edge_route *r, struct span octets, uint64_t generation)
+{
+	struct why why = { .fault = FAULT_NONE };
+	struct policy_table *fresh = plan_rules_with(r->edge->plan, octets, generation, &why);
+
+	policy_table_release(r->rules);
+	r->rules = fresh;
+	r->generation = generation;
+	if (why.fault != FAULT_NONE)
+		log_event("partners", "a rule of the database was left out: %s", why.text);
+}
+
+static void take_table(struct edge_route *r, uint64_t generation, int fd)
+{
+	struct stat st;
+	void *at;
+
+	if (fd < 0 || generation <= r->generation || fstat(fd, &st) < 0 || st.st_size > TABLE_MOST)
+		return;
+	if (st.st_size == 0) {
+		use_table(r, SPAN(""), generation);
+		return;
+	}
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return;
+	use_table(r, span_of(at, (size_t)st.st_size), generation);
+	munmap(at, (size_t)st.st_size);
+}
+
+/* --- the line --- */
+
+static void take(struct edge_route *r, struct policy_message *m, int fd)
+{
+	switch (m->kind) {
+	case POLICY_EVIDENCE:
+		take_evidence(r, m);
+		break;
+	case POLICY_TABLE:
+		take_table(r, m->table_generation, fd);
+		break;
+	case POLICY_OCSP_ANSWER:
+		take_ocsp(r, m);
+		break;
+	case POLICY_ASK:
+	case POLICY_RESULT:
+	case POLICY_OCSP_ASK:
+		log_event("route", "message %d is not for an edge", m->kind);
+		break;
+	}
+}
+
+bool edge_route_message(struct edge *e, struct span octets, int fd)
+{
+	struct policy_message m;
+	struct why why;
+	bool fine = policy_message_decode(octets, &m, &why);
+
+	if (fine)
+		take(e->route, &m, fd);
+	else
+		log_event("route", "%s", why.text);
+	if (fd >= 0)
+		close(fd);
+	return fine;
+}
+
+void edge_route_lost(struct edge *e)
+{
+	struct edge_route *r = e->route;
+
+	r->generation = 0;
+	while (r->asks != NULL) {
+		struct route_ask *a = r->asks;
+
+		give_up(r, a, "the process that looks up names was lost");
+		session_run(a->session);
+	}
+}
+
+void edge_route_result(struct edge *e, const struct policy_result *result)
+{
+	struct policy_message m = { .kind = POLICY_RESULT, .result = *result };
+
+	/* A figure that is lost costs less than a mail that waits for it. */
+	(void)tell(e, &m);
+}

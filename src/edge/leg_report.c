@@ -1,0 +1,129 @@
+#include "edge/leg_inside.h"
+
+#include "edge/edge_route.h"
+#include "edge/session.h"
+#include "io/sock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct policy_host *decided(const struct leg *l)
+{
+	return &l->hop->decision.hosts[leg_here(l)->hop_host];
+}
+
+/* RFC 8460 section 4.3 */
+static enum policy_result_type type_of(const struct tls_facts *f, const struct policy_host *host)
+{
+	if (!f->on)
+		return f->absent == TLS_ABSENT_FAILED ? POLICY_RESULT_VALIDATION_FAILURE :
+							POLICY_RESULT_STARTTLS_NOT_SUPPORTED;
+	if (f->verified != TLS_VERIFIED_BAD)
+		return POLICY_RESULT_SUCCESS;
+	if (host->dane)
+		return POLICY_RESULT_TLSA_INVALID;
+	switch (f->bad) {
+	case TLS_BAD_NAME:
+		return POLICY_RESULT_CERTIFICATE_HOST_MISMATCH;
+	case TLS_BAD_EXPIRED:
+		return POLICY_RESULT_CERTIFICATE_EXPIRED;
+	case TLS_BAD_OTHER:
+		break;
+	}
+	return POLICY_RESULT_CERTIFICATE_NOT_TRUSTED;
+}
+
+static enum policy_result_policy policy_of(const struct leg *l)
+{
+	if (decided(l)->dane)
+		return POLICY_RESULT_TLSA;
+	return l->hop->found->all->sts != EVIDENCE_STS_NONE ? POLICY_RESULT_STS : POLICY_RESULT_NO_POLICY;
+}
+
+static void copy(char *to, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size - 1);
+
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+static void tell(const struct leg *l, enum policy_result_type type, bool tls, bool delivered, const char *reason)
+{
+	struct policy_result r = {
+		.policy = policy_of(l), .type = type, .tls = tls, .delivered = delivered,
+	};
+	char text[ADDR_TEXT_MOST];
+	struct addr local;
+
+	copy(r.domain, sizeof(r.domain), l->hop->found->all->domain);
+	copy(r.host, sizeof(r.host), leg_host(l));
+	addr_print_host(&leg_here(l)->addr, text);
+	copy(r.address, sizeof(r.address), text);
+	if (l->stream.fd >= 0 && sock_local(l->stream.fd, &local)) {
+		addr_print_host(&local, text);
+		copy(r.own_address, sizeof(r.own_address), text);
+	}
+	copy(r.reason, sizeof(r.reason), reason);
+	edge_route_result(l->edge, &r);
+}
+
+/* A rule in shadow mode, MTA-STS in testing, or a host that is known for better (SPEC NEW-28, NEW-33). */
+static void log_report(const struct leg *l, const struct why *why)
+{
+	const struct policy_decision *d = &l->hop->decision;
+	struct log_line line;
+
+	edge_count(l->edge, COUNT_POLICY_REPORTS, 1);
+	log_begin(&line, "policy-report");
+	log_text(&line, "sid", l->session->sid);
+	log_text(&line, "domain", l->hop->found->all->domain);
+	log_text(&line, "host", leg_host(l));
+	log_text(&line, "need", need_level_name(decided(l)->wanted.level));
+	log_text(&line, "rule", d->rule != NULL ? d->rule->key : "");
+	log_text(&line, "because", d->because_count > 0 ? d->because[0] : "");
+	log_text(&line, "why", why->text);
+	log_end(&line);
+}
+
+/* The host had TLS so often that its absence is worth a look (SPEC NEW-33, FAULTS 15). */
+static void look_at_memory(const struct leg *l, const struct tls_facts *facts)
+{
+	const struct evidence_host *host = next_hop_host(l->hop, leg_here(l)->hop_host);
+	unsigned most = l->session->service->conf->remember;
+	struct log_line line;
+
+	if (facts->on || most == 0 || host->seen_tls < most)
+		return;
+	edge_count(l->edge, COUNT_DOWNGRADES, 1);
+	log_begin(&line, "tls-downgrade");
+	log_text(&line, "sid", l->session->sid);
+	log_text(&line, "domain", l->hop->found->all->domain);
+	log_text(&line, "host", leg_host(l));
+	log_int(&line, "seen", host->seen_tls);
+	log_text(&line, "up_tls_absent", tls_absent_name(facts->absent));
+	log_end(&line);
+}
+
+void leg_report_facts(const struct leg *l, const struct tls_facts *facts)
+{
+	enum policy_result_type type;
+	struct why unmet, why;
+	bool wanted, met;
+
+	if (l->hop == NULL)
+		return;
+	look_at_memory(l, facts);
+	wanted = need_met(&decided(l)->wanted, facts, &unmet);
+	met = need_met(&l->need, facts, &why);
+	if (!wanted && met)
+		log_report(l, &unmet);
+	type = facts->on && wanted ? POLICY_RESULT_SUCCESS : type_of(facts, decided(l));
+	tell(l, type, facts->on, met, wanted ? "" : unmet.text);
+}
+
+void leg_report_failure(const struct leg *l, const struct why *why)
+{
+	if (l->hop != NULL)
+		tell(l, POLICY_RESULT_VALIDATION_FAILURE, false, false, why->text);
+}

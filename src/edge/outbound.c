@@ -1,0 +1,528 @@
+#include "edge/outbound_inside.h"
+
+#include "base/must.h"
+#include "edge/hold.h"
+#include "edge/partner.h"
+#include "edge/pool.h"
+#include "edge/session.h"
+#include "policy/policy_name.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+struct outbound *outbound_new(void)
+{
+	struct outbound *o = mem_new(sizeof(*o));
+
+	o->way_now = -1;
+	buf_init(&o->mail, 2 * SMTP_LINE_MOST);
+	return o;
+}
+
+static unsigned owed(const struct session *s)
+{
+	return s->leg != NULL ? s->leg->owed : 0;
+}
+
+/* --- those that were found wanting --- */
+
+static const struct outbound_failed *find_failed(const struct outbound *o, const struct next_hop *hop)
+{
+	for (unsigned i = 0; i < o->failed_count; i++) {
+		if (next_hop_is_same(o->failed[i].hop, hop))
+			return &o->failed[i];
+	}
+	return NULL;
+}
+
+static void remember_failed(struct outbound *o, struct next_hop *hop, const struct smtp_answer *a,
+			    const char *text)
+{
+	struct outbound_failed *f;
+
+	if (o->failed_count == OUTBOUND_FAILED_MOST)
+		return;
+	o->failed = mem_grow(o->failed, (o->failed_count + 1) * sizeof(*o->failed));
+	f = &o->failed[o->failed_count++];
+	f->hop = next_hop_hold(hop);
+	f->answer = *a;
+	snprintf(f->text, sizeof(f->text), "%s", text);
+}
+
+/* --- the recipient at the front --- */
+
+static void log_refused(const struct session *s, const struct smtp_cmd *cmd, const struct next_hop *hop,
+			const struct smtp_answer *a, const char *text)
+{
+	const struct policy_decision *d = hop != NULL ? &hop->decision : NULL;
+	struct log_line line;
+
+	log_begin(&line, "rcpt-refused");
+	log_text(&line, "sid", s->sid);
+	log_text(&line, "service", s->service->conf->name);
+	session_log_address(&line, s, "to", cmd->path.text);
+	log_int(&line, "code", a->code);
+	log_text(&line, "tag", a->tag != NULL ? a->tag : "");
+	if (d != NULL) {
+		log_text(&line, "domain", hop->found->all->domain);
+		log_text(&line, "need", need_level_name(d->need.level));
+		log_text(&line, "policy", policy_source_name(d->source));
+		log_text(&line, "rule", d->rule != NULL ? d->rule->key : "");
+		log_text(&line, "because", d->because_count > 0 ? d->because[0] : "");
+	}
+	log_text(&line, "why", text);
+	log_end(&line);
+}
+
+static void leave_front(struct session *s)
+{
+	struct outbound *o = s->outbound;
+
+	edge_route_forget(s->edge, &o->ask);
+	next_hop_release(o->hop);
+	o->hop = NULL;
+}
+
+/* In its turn: after the replies to what was sent before it. */
+static enum outbound_rcpt refuse(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
+				 const char *text)
+{
+	if (owed(s) > 0)
+		return OUTBOUND_WAIT;
+	log_refused(s, cmd, s->outbound->hop, a, text);
+	if (a == &SMTP_SAY_SPLIT)
+		edge_count(s->edge, COUNT_SPLITS, 1);
+	session_say_text(s, a, text);
+	leave_front(s);
+	return OUTBOUND_TAKEN;
+}
+
+static struct evidence_held *find_evidence(const struct outbound *o, const char *domain)
+{
+	for (unsigned i = 0; i < o->found_count; i++) {
+		if (strcmp(o->found[i]->all->domain, domain) == 0)
+			return o->found[i];
+	}
+	return NULL;
+}
+
+/* NULL: it has been asked for. */
+static struct evidence_held *want_evidence(struct session *s, const char *domain)
+{
+	struct outbound *o = s->outbound;
+	struct evidence_held *found = find_evidence(o, domain);
+
+	if (found != NULL)
+		return evidence_held_hold(found);
+	if (o->ask.id == 0 && !edge_route_has_answer(&o->ask))
+		edge_route_ask(s, &o->ask, domain);
+	if (!edge_route_has_answer(&o->ask))
+		return NULL;
+	found = o->ask.answer;
+	o->ask.answer = NULL;
+	edge_route_forget(s->edge, &o->ask);
+	/* What failed is asked again for the next one. */
+	if (found->all->dns != EVIDENCE_DNS_FAILED && o->found_count < OUTBOUND_FOUND_MOST)
+		o->found[o->found_count++] = evidence_held_hold(found);
+	return found;
+}
+
+static struct next_hop *decide(struct session *s, const struct smtp_cmd *cmd, struct evidence_held *found,
+			       struct why *why)
+{
+	struct outbound *o = s->outbound;
+	const struct policy_rule *rule = partner_find(s, cmd->path.text);
+	struct policy_question q = plan_question(s->service, cmd->path.text, rule, s->server.tls, s->edge->wall);
+
+	q.requiretls = o->requiretls;
+	return next_hop_new(s->service, found, s->rules, q, why);
+}
+
+/* Sets o->hop, or answers. */
+static enum outbound_rcpt look_up(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound *o = s->outbound;
+	char domain[POLICY_NAME_MOST];
+	struct evidence_held *found;
+	struct why why;
+
+	if (cmd->path.domain.len == 0 || cmd->path.domain.at[0] == '[' || !policy_name_fold(cmd->path.domain, domain))
+		return refuse(s, cmd, &SMTP_SAY_NO_DOMAIN, "This is no domain that mail could be routed by");
+	found = want_evidence(s, domain);
+	if (found == NULL)
+		return OUTBOUND_WAIT;
+	o->hop = decide(s, cmd, found, &why);
+	evidence_held_release(found);
+	if (o->hop == NULL)
+		return refuse(s, cmd, &SMTP_SAY_SELF, why.text);
+	return OUTBOUND_TAKEN;
+}
+
+/* --- the fallback --- */
+
+/* A second way needs somebody to take over what one of the ways does not get through (edge/hold.h): it must be there first. */
+static bool fallback_is_ready(struct session *s, bool *wait)
+{
+	struct outbound *o = s->outbound;
+	struct upstream *up;
+
+	*wait = false;
+	if (s->service->fallback == NULL || o->fallback_failed)
+		return false;
+	up = &s->edge->upstreams[s->service->fallback->index];
+	if (o->fallback == NULL)
+		o->fallback = pool_take(s, up, &up->plan->need);
+	if (o->fallback == NULL)
+		o->fallback = leg_new(s, up, up->plan->need);
+	while (leg_step(o->fallback))
+		;
+	*wait = o->fallback->state != LEG_READY && o->fallback->state != LEG_FAILED &&
+		o->fallback->state != LEG_CLOSED;
+	if (*wait || o->fallback->state == LEG_READY)
+		return !*wait;
+	leg_free(o->fallback);
+	o->fallback = NULL;
+	o->fallback_failed = true;
+	return false;
+}
+
+/* --- the way of the recipient --- */
+
+static enum outbound_rcpt split(struct session *s, const struct smtp_cmd *cmd)
+{
+	bool wait, ready;
+
+	if (owed(s) > 0)
+		return OUTBOUND_WAIT;
+	ready = s->outbound->way_count < OUTBOUND_WAYS_MOST && fallback_is_ready(s, &wait);
+	if (ready) {
+		outbound_begin_way(s, s->outbound->hop);
+		return OUTBOUND_TAKEN;
+	}
+	if (s->outbound->way_count < OUTBOUND_WAYS_MOST && wait)
+		return OUTBOUND_WAIT;
+	return refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
+}
+
+/* Opens the way of o->hop. */
+static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound *o = s->outbound;
+	int i = outbound_find_way(o, o->hop);
+
+	if (i >= 0 && i == o->way_now)
+		return OUTBOUND_TAKEN;
+	if (o->way_now >= 0 && outbound_is_awaited(s))
+		return OUTBOUND_WAIT;
+	if (i >= 0) {
+		outbound_open_way(s, (unsigned)i);
+		return OUTBOUND_TAKEN;
+	}
+	if (o->way_now >= 0 && !outbound_is_needed(outbound_way_now(s)))
+		outbound_drop_way(s, (unsigned)o->way_now);
+	if (o->way_count > 0)
+		return split(s, cmd);
+	outbound_begin_way(s, o->hop);
+	return OUTBOUND_TAKEN;
+}
+
+static enum outbound_rcpt way_failed(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
+				     const char *text)
+{
+	struct outbound *o = s->outbound;
+	struct next_hop *hop = next_hop_hold(o->hop);
+	enum outbound_rcpt taken = refuse(s, cmd, a, text);
+
+	if (taken == OUTBOUND_TAKEN) {
+		remember_failed(o, hop, a, text);
+		outbound_drop_way(s, (unsigned)o->way_now);
+	}
+	next_hop_release(hop);
+	return taken;
+}
+
+/* The leg that the last transaction left, where it is the right one. */
+static bool leg_serves(const struct session *s)
+{
+	const struct leg *l = s->leg;
+
+	return l->hop != NULL && next_hop_is_same(l->hop, s->outbound->hop) &&
+	       (l->state != LEG_READY || l->stream.end == STREAM_OPEN) && l->state != LEG_CLOSED && l->state != LEG_BYE;
+}
+
+static enum outbound_rcpt want_leg(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct upstream *up = &s->edge->upstreams[s->service->next_hop->index];
+
+	/* What is still to be said to the last transaction must not be taken for an answer to this one. */
+	if (outbound_is_awaited(s))
+		return OUTBOUND_WAIT;
+	if (s->leg != NULL && !leg_serves(s)) {
+		pool_dismiss(s->leg);
+		s->leg = NULL;
+	}
+	if (s->leg == NULL)
+		s->leg = pool_take_hop(s, up, s->outbound->hop);
+	if (s->leg == NULL)
+		s->leg = leg_new_hop(s, up, s->outbound->hop);
+	if (s->leg->state == LEG_READY)
+		return OUTBOUND_TAKEN;
+	if (s->leg->state != LEG_FAILED)
+		return OUTBOUND_WAIT;
+	return way_failed(s, cmd, leg_refusal(s->leg),
+			  s->leg->refusal == &SMTP_SAY_NO_UPSTREAM ? SMTP_SAY_NO_UPSTREAM.text : s->leg->why.text);
+}
+
+/* A command may go to the next hop now: at once where it pipelines, else one at a time. */
+static bool may_send(const struct leg *l)
+{
+	bool room = leg_can_await(l) && buf_space(&l->stream.out) >= 2 * SMTP_LINE_MOST;
+
+	return room && (l->await_count == 0 || (l->client.caps.have & SMTP_CAP_PIPELINING) != 0);
+}
+
+/* What the message needs and this host does not have it never will: the sender has to send it otherwise. */
+static const struct smtp_answer *caps_refusal(const struct leg *l, const struct smtp_cmd *mail)
+{
+	if (smtp_client_can_mail(&l->client.caps, mail))
+		return NULL;
+	return (mail->params & SMTP_PARAM_SMTPUTF8) != 0 && (l->client.caps.have & SMTP_CAP_SMTPUTF8) == 0 ?
+	       &SMTP_SAY_NEXT_HOP_UTF8 : &SMTP_SAY_NEXT_HOP_8BIT;
+}
+
+static enum outbound_rcpt send_mail(struct session *s, const struct smtp_cmd *cmd)
+{
+	const struct smtp_answer *refusal;
+	struct leg *l = s->leg;
+	struct smtp_cmd mail;
+	size_t mark;
+
+	must(smtp_cmd_read(buf_peek(&s->outbound->mail), &mail) == NULL);
+	refusal = caps_refusal(l, &mail);
+	if (refusal != NULL)
+		return way_failed(s, cmd, refusal, refusal->text);
+	if (!may_send(l))
+		return OUTBOUND_WAIT;
+	mark = buf_used(&l->stream.out);
+	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, &mail));
+	leg_sent(l, mark, AWAIT_OUR_MAIL);
+	l->transaction = true;
+	outbound_way_now(s)->mail_sent = true;
+	return OUTBOUND_TAKEN;
+}
+
+static enum outbound_rcpt send_rcpt(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound_way *w = outbound_way_now(s);
+	struct leg *l = s->leg;
+	size_t mark;
+
+	if (!smtp_client_can_rcpt(&l->client.caps, cmd))
+		return refuse(s, cmd, &SMTP_SAY_NEXT_HOP_UTF8, SMTP_SAY_NEXT_HOP_UTF8.text);
+	if (!may_send(l) || buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
+		return OUTBOUND_WAIT;
+	mark = buf_used(&l->stream.out);
+	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
+	must(buf_put(&w->rcpts, SPAN("?")) &&
+	     buf_put(&w->rcpts, span_from(buf_peek(&l->stream.out), mark)));
+	w->rcpt_sent++;
+	leg_sent(l, mark, AWAIT_RCPT);
+	txn_log_rcpt(s->txn, cmd->path.text);
+	smtp_server_rcpt(&s->server);
+	leave_front(s);
+	return OUTBOUND_TAKEN;
+}
+
+/* What the next hop said to MAIL is what each of its recipients is told. */
+static enum outbound_rcpt tell_refusal_of_mail(struct session *s)
+{
+	if (owed(s) > 0)
+		return OUTBOUND_WAIT;
+	must(buf_put(&s->client.out, buf_peek(&outbound_way_now(s)->refused)));
+	leave_front(s);
+	return OUTBOUND_TAKEN;
+}
+
+static enum outbound_rcpt say_it(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound_way *w = outbound_way_now(s);
+
+	if (w->mail_sent && (s->leg == NULL || s->leg->state != LEG_READY))
+		return refuse(s, cmd, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
+	if (!w->mail_sent) {
+		enum outbound_rcpt taken = want_leg(s, cmd);
+
+		/* It may have been answered, and then there is nothing left at the front. */
+		if (taken == OUTBOUND_WAIT || s->outbound->hop == NULL)
+			return taken;
+		taken = send_mail(s, cmd);
+		if (taken == OUTBOUND_WAIT || s->outbound->hop == NULL)
+			return taken;
+	}
+	if (buf_used(&w->refused) > 0)
+		return tell_refusal_of_mail(s);
+	return send_rcpt(s, cmd);
+}
+
+enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound *o = s->outbound;
+	const struct outbound_failed *failed;
+	enum outbound_rcpt taken = OUTBOUND_TAKEN;
+
+	if (o->hop == NULL)
+		taken = look_up(s, cmd);
+	if (taken == OUTBOUND_WAIT || o->hop == NULL)
+		return taken;
+	if (o->hop->decision.refusal != POLICY_DELIVER)
+		return refuse(s, cmd, next_hop_refusal(o->hop), o->hop->decision.because[0]);
+	failed = find_failed(o, o->hop);
+	if (failed != NULL)
+		return refuse(s, cmd, &failed->answer, failed->text);
+	taken = choose_way(s, cmd);
+	if (taken == OUTBOUND_WAIT || o->hop == NULL)
+		return taken;
+	return say_it(s, cmd);
+}
+
+/* --- the transaction --- */
+
+void outbound_mail(struct session *s, const struct smtp_cmd *cmd, struct span line)
+{
+	struct outbound *o = s->outbound;
+
+	must(o->way_count == 0);
+	buf_free(&o->mail);
+	must(buf_put(&o->mail, line));
+	o->requiretls = (cmd->params & SMTP_PARAM_REQUIRETLS) != 0;
+}
+
+void outbound_on_mail(struct session *s, const struct smtp_reply *reply)
+{
+	struct outbound_way *w = outbound_way_now(s);
+
+	/* The transaction that it was said for may be over. */
+	if (w == NULL || !w->mail_sent)
+		return;
+	if (reply->code / 100 == 2)
+		s->txn->mail_ok = true;
+	else
+		must(smtp_reply_put(&w->refused, reply));
+}
+
+/* Marks the oldest RCPT that was not answered yet. */
+void outbound_on_rcpt(struct session *s, bool fine)
+{
+	struct outbound_way *w = outbound_way_now(s);
+	size_t at = 0;
+
+	for (unsigned n = 0; n < w->rcpt_answered; n++)
+		at += span_find(span_from(buf_peek(&w->rcpts), at), '\n') + 1;
+	must(w->rcpts.mem[w->rcpts.head + at] == '?');
+	w->rcpts.mem[w->rcpts.head + at] = fine ? '+' : '-';
+	w->rcpt_answered++;
+	w->rcpt_ok += fine;
+}
+
+struct span outbound_mail_refusal(const struct session *s)
+{
+	const struct outbound_way *w = s->outbound != NULL ? outbound_way_now(s) : NULL;
+
+	return w != NULL ? buf_peek(&w->refused) : SPAN("");
+}
+
+bool outbound_lost(struct session *s, const struct why *why)
+{
+	struct outbound *o = s->outbound;
+	struct outbound_way *w = o != NULL ? outbound_way_now(s) : NULL;
+
+	if (w == NULL || w->rcpt_ok > 0)
+		return false;
+	remember_failed(o, w->hop, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
+	s->txn->why = *why;
+	outbound_drop_way(s, (unsigned)o->way_now);
+	return true;
+}
+
+void outbound_reset(struct session *s)
+{
+	struct outbound *o = s->outbound;
+
+	if (o == NULL)
+		return;
+	leave_front(s);
+	hold_free(s);
+	for (unsigned i = 0; i < o->way_count; i++)
+		outbound_free_way(o->ways[i]);
+	o->way_count = 0;
+	o->way_now = -1;
+	for (unsigned i = 0; i < o->failed_count; i++)
+		next_hop_release(o->failed[i].hop);
+	free(o->failed);
+	o->failed = NULL;
+	o->failed_count = 0;
+	for (unsigned i = 0; i < o->found_count; i++)
+		evidence_held_release(o->found[i]);
+	o->found_count = 0;
+	if (o->fallback != NULL)
+		pool_dismiss(o->fallback);
+	o->fallback = NULL;
+	o->fallback_failed = false;
+}
+
+void outbound_free(struct session *s)
+{
+	if (s->outbound == NULL)
+		return;
+	outbound_reset(s);
+	buf_free(&s->outbound->mail);
+	free(s->outbound);
+	s->outbound = NULL;
+}
+
+/* --- waiting --- */
+
+msec outbound_deadline(const struct session *s)
+{
+	const struct outbound *o = s->outbound;
+	msec at = MSEC_NEVER;
+
+	if (o == NULL)
+		return at;
+	if (o->ask.id != 0)
+		at = o->ask.until;
+	if (o->fallback != NULL && leg_deadline(o->fallback) < at)
+		at = leg_deadline(o->fallback);
+	return hold_deadline(s) < at ? hold_deadline(s) : at;
+}
+
+void outbound_tick(struct session *s)
+{
+	struct outbound *o = s->outbound;
+	struct why why;
+
+	if (o == NULL)
+		return;
+	if (o->ask.id != 0 && s->edge->now >= o->ask.until)
+		edge_route_late(s->edge, &o->ask);
+	if (o->fallback != NULL && s->edge->now >= leg_deadline(o->fallback))
+		leg_timeout(o->fallback);
+	if (s->edge->now >= hold_deadline(s)) {
+		why_set(&why, FAULT_PEER, "the client does not read our replies");
+		session_end(s, OUTCOME_CLIENT_TIMEOUT, &why);
+	}
+}
+
+bool outbound_step(struct session *s)
+{
+	struct leg *l = s->outbound != NULL ? s->outbound->fallback : NULL;
+	bool moved;
+
+	if (l == NULL)
+		return false;
+	moved = leg_fill(l);
+	if (l->state != LEG_READY)
+		moved |= leg_step(l);
+	return leg_flush(l) || moved;
+}
