@@ -173,15 +173,15 @@ static uint64_t rights_of(long version)
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | \
 	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_TRUNCATE)
 
-/* A folder that is not there needs no rule. */
+/* A folder that is not there, or that we can't reach, needs no rule. */
 static bool allow_below(int rules, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr below = { .allowed_access = access };
 	bool good;
 
-	below.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	below.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (below.parent_fd < 0)
-		return errno == ENOENT;
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
 	good = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
 	close(below.parent_fd);
 	return good;

@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "ipc/ipc_line.h"
 #include "policy/policy_message.h"
+#include "policy/policy_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,12 +170,12 @@ static void on_evidence(void *arg, const struct policy_evidence *e)
 	let_go(line);
 }
 
-static void refuse(struct line *line, const struct policy_message *m)
+static void refuse(struct line *line, const struct policy_message *m, const char *trouble)
 {
 	struct policy_evidence *e = policy_evidence_new(0, 0);
 
 	snprintf(e->domain, sizeof(e->domain), "%s", m->domain);
-	snprintf(e->trouble, sizeof(e->trouble), "too many look-ups at once");
+	snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
 	e->dns = EVIDENCE_DNS_FAILED;
 	e->found_at = e->good_until = (int64_t)time(NULL);
 	send_evidence(line, m->id, e);
@@ -184,7 +185,9 @@ static void refuse(struct line *line, const struct policy_message *m)
 static void take_ask(struct line *line, const struct policy_message *m)
 {
 	if (line->ask_count >= ROUTE_LINE_ASKS_MOST)
-		refuse(line, m);
+		refuse(line, m, "too many look-ups at once");
+	else if (!policy_name_ok(span_str(m->domain)))
+		refuse(line, m, "an address can't be looked up");
 	else
 		route_look_up(line->lines->from.route, m->domain, on_evidence, ask_new(line, m->id, false));
 }

@@ -3,6 +3,7 @@
 #include "base/must.h"
 #include "policy/policy_name.h"
 #include "policy/policy_tlsa.h"
+#include "tls/tls_dane.h"
 #include "route/route_addr.h"
 
 #include <stdio.h>
@@ -230,7 +231,9 @@ static void take_records(struct evidence_host *h, const struct route_dns_answer 
 	for (unsigned i = 0; i < a->count; i++) {
 		struct tls_tlsa record;
 
-		if (policy_tlsa_read(a->records[i].data, &record) && !policy_evidence_add_tlsa(h, &record))
+		/* A full certificate or key has to be one. */
+		if (policy_tlsa_read(a->records[i].data, &record) && tls_dane_usable(&record) &&
+		    !policy_evidence_add_tlsa(h, &record))
 			left_out++;
 	}
 	h->tlsa_state = h->tlsa_count > 0 ? EVIDENCE_TLSA_USABLE : EVIDENCE_TLSA_UNUSABLE;

@@ -129,6 +129,7 @@ struct route_partners *route_partners_new(struct loop *loop, const struct plan *
 	p->table = plan_rules_with(plan, SPAN(""), 0, &why);
 	p->timer = loop_timer_new(loop, on_timer, p);
 	look(p);
+	p->fresh = false;
 	return p;
 }
 

@@ -21,7 +21,7 @@ void route_partners_free(struct route_partners *p);
 struct policy_table *route_partners_table(const struct route_partners *p);
 /* The database's rules as octets, sealed, for a TABLE message; -1: none were read yet. Stays ours. */
 int route_partners_octets(const struct route_partners *p, uint64_t *generation);
-/* Whether they have changed since the last call. */
+/* Whether they have changed since the last call, or since the beginning. */
 bool route_partners_fresh(struct route_partners *p);
 
 #endif

@@ -207,8 +207,9 @@ static void make_room(struct route_socketmap *s)
 
 	if (s->count < ROUTE_SOCKETMAP_CLIENTS_MOST)
 		return;
+	/* The newest stand in front. */
 	for (struct client *c = s->all; c != NULL; c = c->next) {
-		if (c->watch != NULL && (oldest == NULL || c->stream.moved_at < oldest->stream.moved_at))
+		if (c->watch != NULL && (oldest == NULL || c->stream.moved_at <= oldest->stream.moved_at))
 			oldest = c;
 	}
 	hang_up(oldest);

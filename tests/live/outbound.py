@@ -66,6 +66,14 @@ class Domain:
     def rcpt(self, local="b"):
         return f"{local}@{self.name}"
 
+    def hang_up(self):
+        """Ends the connections that are kept for the next message."""
+        for host in self.hosts:
+            for conn in list(host.connections):
+                if not conn.ended:
+                    conn.wire.sock.shutdown(socket.SHUT_RDWR)
+            assert host.settled()
+
     def publish(self, *lines, **options):
         """Other records under the same name."""
         self.lines = list(lines)

@@ -209,6 +209,7 @@ def test_NEW_3_rollover_while_the_gateway_runs(world):
     assert_by_dane(send(gw, d.rcpt()), d)
     fresh = world.pki.save("fresh-" + d.name, make(d.host_name(), world.pki.inter, names=(d.host_name(),)), world.pki.inter)
     d.hosts[0].tls = fresh.context()
+    d.hang_up()
     got = send(gw, d.rcpt())
     assert got.code // 100 == 4 and len(d.messages) == 1, got.text
     old = [line for line in d.lines if "TLSA" not in line]
