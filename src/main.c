@@ -2,6 +2,7 @@
  *
  *   base/   spans, buffers, log lines, the clock, why something failed: no I/O
  *   tls/    certificates, profiles, handshakes, needs and facts, tickets: all that knows OpenSSL
+ *   policy/ evidence, rules, and the decision what TLS must be: pure
  *   smtp/   lines, commands, replies, the dialogues of both sides, DATA and BDAT: pure
  *   mail/   what we write into a message (Received)
  *   io/     addresses, sockets, the event loop, streams (TLS over sockets or memory), where log lines go

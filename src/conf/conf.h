@@ -261,6 +261,8 @@ bool conf_service_listens_clear(const struct conf_service *s);
 bool conf_service_listens_tls(const struct conf_service *s);
 /* Whether a `route` process is needed: a service is outbound, or there is a `route` section. */
 bool conf_needs_route(const struct conf *c);
+/* The sender of TLS reports: as set, or tlsrpt at our name. False where it is longer than `size`. */
+MUST_CHECK bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size);
 /* Whether the service uses the action, itself or in a rule. */
 bool conf_service_uses(const struct conf_service *s, const char *action);
 const struct conf_profile *conf_profile_find(const struct conf *c, const char *name); /* NULL: none of the file */

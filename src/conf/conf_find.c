@@ -1,5 +1,6 @@
 #include "conf/conf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct conf_action *conf_action_find(const struct conf *c, const char *name)
@@ -21,13 +22,47 @@ bool conf_service_listens_tls(const struct conf_service *s)
 	return s->tls_support != CONF_TLS_SUPPORT_DISABLED && s->listen_tls.count > 0;
 }
 
+/* The nearest that says something; a circle ends after as many steps as there are profiles. */
+static bool asks_responders(const struct conf *c, const char *name)
+{
+	const struct conf_profile *p = conf_profile_find(c, name);
+
+	for (size_t steps = 0; p != NULL && steps < c->profile_count; steps++) {
+		if (p->ocsp != CONF_OCSP_UNSET)
+			return p->ocsp != CONF_OCSP_OFF;
+		p = conf_profile_find(c, p->inherit);
+	}
+	return false;
+}
+
+static bool upstreams_are_asked_about(const struct conf *c)
+{
+	for (size_t i = 0; i < c->upstream_count; i++) {
+		if (asks_responders(c, c->upstreams[i].tls_profile))
+			return true;
+	}
+	for (size_t i = 0; i < c->action_count; i++) {
+		if (c->actions[i].tls == CONF_METHOD_TERMINATE && asks_responders(c, c->actions[i].upstream_tls_profile))
+			return true;
+	}
+	return false;
+}
+
 bool conf_needs_route(const struct conf *c)
 {
 	for (size_t i = 0; i < c->service_count; i++) {
 		if (c->services[i].mode == CONF_MODE_OUTBOUND)
 			return true;
 	}
-	return conf_place_of(c, &c->route).line != 0;
+	return conf_place_of(c, &c->route).line != 0 || upstreams_are_asked_about(c);
+}
+
+bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size)
+{
+	const char *set = c->route.tlsrpt_from;
+	int len = snprintf(text, size, "%s%s", set != NULL ? set : "tlsrpt@", set != NULL ? "" : c->hostname);
+
+	return len >= 0 && (size_t)len < size;
 }
 
 bool conf_service_uses(const struct conf_service *s, const char *action)

@@ -175,9 +175,9 @@ static const struct conf_setting profile_settings[] = {
 	{ .name = "pfs", AT(pfs), .type = CONF_TYPE_CHOICE, .choices = secrecies,
 	  .meaning = "required: forward secret key exchange alone, whatever else `ciphers` names." },
 	{ .name = "ocsp", AT(ocsp), .type = CONF_TYPE_CHOICE, .choices = revocations,
-	  .meaning = "Towards upstreams. soft: a stapled answer is asked for, and a certificate that it says is "
-		     "revoked is bad. hard: a certificate that names a responder has to come with a "
-		     "good one; one that names none is fine." },
+	  .meaning = "Towards upstreams. soft: whoever does not staple an answer has its responder asked, where one with "
+		     "http is named, and a certificate that is said to be revoked is bad; no answer is none. hard: "
+		     "where a responder is named there has to be a good answer; a certificate that names none is fine." },
 	{ .name = "compliance", AT(compliance), .type = CONF_TYPE_SWITCH,
 	  .meaning = "For passthrough: a connection that speaks something else where TLS has to begin is closed. "
 		     "Where TLS ends here it always is." },

@@ -13,7 +13,7 @@
 
 enum stage {
 	STAGE_NEXT,     /* which way is next? */
-	STAGE_CONNECT,  /* the fallback alone: all other ways are connected, and their envelope has been said */
+	STAGE_CONNECT,  /* the fallback, and a way on condition: all others are connected, and their envelope has been said */
 	STAGE_ENVELOPE, /* the same */
 	STAGE_DATA,     /* DATA is to be said, or has been */
 	STAGE_BODY,
@@ -32,7 +32,7 @@ struct hold {
 	struct smtp_data_writer writer;
 	struct buf reply;     /* the last 2xx */
 	struct buf refusal;   /* the first that was none, or the first temporary one */
-	struct buf envelope;  /* for the fallback: commands that are still to be said */
+	struct buf envelope;  /* commands that are still to be said */
 	bool refused;         /* one of them was */
 };
 
@@ -115,17 +115,21 @@ static struct outbound_way *way_of(const struct session *s)
 static void log_way(const struct session *s, enum hold_end end, const char *text)
 {
 	const struct outbound_way *w = way_of(s);
-	char where[ADDR_TEXT_MOST];
+	char where[ADDR_TEXT_MOST] = "";
 	struct log_line line;
 
-	leg_where(s->leg, where);
+	if (s->leg != NULL)
+		leg_where(s->leg, where);
 	log_begin(&line, "delivery");
 	log_text(&line, "sid", s->sid);
 	log_int(&line, "n", s->txn->number);
 	log_text(&line, "way", w->hop != NULL ? w->hop->found->all->domain : "fallback");
 	log_text(&line, "upstream", where);
-	log_text(&line, "up_host", leg_host(s->leg));
-	log_text(&line, "need", need_level_name(s->leg->need.level));
+	if (s->leg != NULL) {
+		log_text(&line, "up_host", leg_host(s->leg));
+		log_text(&line, "need", need_level_name(s->leg->need.level));
+	}
+	log_int(&line, "tls_required_no", w->condition != NULL && mail_trace_wants_no_tls(&s->txn->trace));
 	log_int(&line, "rcpts", w->rcpt_ok);
 	log_text(&line, "outcome", end_name(end));
 	log_text(&line, "reply", text);
@@ -147,14 +151,16 @@ static void keep_refusal(struct hold *h, const struct smtp_reply *reply)
 	must(smtp_reply_put(&h->refusal, reply));
 }
 
-static void keep_loss(struct session *s)
+/* Words of our own. */
+static void keep_answer(struct session *s, const struct smtp_answer *a, const char *text)
 {
 	struct hold *h = hold_of(s);
+	bool better = buf_used(&h->refusal) == 0 || (!is_temporary(&h->refusal) && a->code / 100 == 4);
 
-	if (is_temporary(&h->refusal))
+	if (!better)
 		return;
 	buf_free(&h->refusal);
-	must(smtp_answer_put(&h->refusal, &SMTP_SAY_LOST_UPSTREAM, s->sid));
+	must(smtp_answer_say(&h->refusal, a, s->sid, text));
 }
 
 /* The leg may serve another message where this one is through in it; else only the end of the connection makes sure that
@@ -169,6 +175,8 @@ static void end_way(struct session *s, enum hold_end end, const char *text)
 	h->stage = STAGE_NEXT;
 	if (end == HOLD_IN_DOUBT)
 		edge_count(s->edge, COUNT_IN_DOUBT, 1);
+	if (s->leg == NULL)
+		return;
 	if (!clean)
 		leg_abort(s->leg);
 	pool_dismiss(s->leg);
@@ -203,7 +211,7 @@ static void end_lost(struct session *s, const struct why *why)
 	bool doubt = hold_of(s)->stage == STAGE_FINAL && s->leg->all_left;
 
 	s->txn->why = *why;
-	keep_loss(s);
+	keep_answer(s, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
 	end_way(s, doubt ? HOLD_IN_DOUBT : HOLD_LOST, why->text);
 }
 
@@ -249,24 +257,32 @@ static void answer(struct session *s, enum txn_outcome outcome, struct span repl
 	session_enter(s, PHASE_COMMAND);
 }
 
-/* The recipients of the ways that failed, as they were said to those. */
+/* The recipients of the way, as they were said there, or would have been. */
+static unsigned add_envelope(struct hold *h, const struct outbound_way *w)
+{
+	struct span lines = buf_peek(&w->rcpts);
+	unsigned n = 0;
+
+	while (lines.len > 0) {
+		struct span line = span_cut(&lines, '\n');
+
+		if (line.at[0] != '+')
+			continue;
+		must(buf_put(&h->envelope, span_from(line, 1)) && buf_put(&h->envelope, SPAN("\n")));
+		n++;
+	}
+	return n;
+}
+
+/* Of the ways that failed. */
 static void make_envelope(struct session *s)
 {
 	struct outbound *o = s->outbound;
-	struct hold *h = o->hold;
 	struct outbound_way *to = way_of(s);
 
 	for (unsigned i = 0; i + 1 < o->way_count; i++) {
-		struct span lines = buf_peek(&o->ways[i]->rcpts);
-
-		while (h->ends[i] != HOLD_DELIVERED && lines.len > 0) {
-			struct span line = span_cut(&lines, '\n');
-
-			if (line.at[0] != '+')
-				continue;
-			must(buf_put(&h->envelope, span_from(line, 1)) && buf_put(&h->envelope, SPAN("\n")));
-			to->rcpt_ok++;
-		}
+		if (o->hold->ends[i] != HOLD_DELIVERED)
+			to->rcpt_ok += add_envelope(o->hold, o->ways[i]);
 	}
 }
 
@@ -276,6 +292,7 @@ static void begin_fallback(struct session *s)
 
 	edge_count(s->edge, COUNT_FALLBACKS, 1);
 	h->to_fallback = true;
+	h->refused = false;
 	outbound_begin_fallback(s);
 	make_envelope(s);
 	h->stage = STAGE_CONNECT;
@@ -307,11 +324,38 @@ static void finish(struct session *s)
 
 /* --- one way --- */
 
+static void begin_on_condition(struct session *s, struct outbound_way *w)
+{
+	struct upstream *up = &s->edge->upstreams[s->service->next_hop->index];
+	struct hold *h = hold_of(s);
+
+	/* What the transaction before this one has left. */
+	if (s->leg != NULL)
+		pool_dismiss(s->leg);
+	s->leg = NULL;
+	if (!mail_trace_wants_no_tls(&s->txn->trace)) {
+		keep_answer(s, &w->condition->answer, w->condition->text);
+		end_way(s, HOLD_REFUSED, w->condition->text);
+		return;
+	}
+	s->leg = pool_take_hop(s, up, w->hop);
+	if (s->leg == NULL)
+		s->leg = leg_new_hop(s, up, w->hop);
+	h->refused = false;
+	buf_free(&h->envelope);
+	add_envelope(h, w);
+	h->stage = STAGE_CONNECT;
+}
+
 static void begin_way(struct session *s, unsigned i)
 {
 	struct hold *h = hold_of(s);
 
 	outbound_open_way(s, i);
+	if (way_of(s)->condition != NULL) {
+		begin_on_condition(s, way_of(s));
+		return;
+	}
 	h->stage = STAGE_DATA;
 	h->sent = 0;
 	smtp_data_writer_init(&h->writer);
@@ -335,7 +379,16 @@ static bool next_way(struct session *s)
 	return true;
 }
 
-/* The fallback's. */
+static void end_unreached(struct session *s)
+{
+	const struct smtp_answer *a = s->leg->state == LEG_FAILED ? leg_refusal(s->leg) : &SMTP_SAY_LOST_UPSTREAM;
+
+	s->txn->why = s->leg->why;
+	keep_answer(s, a, a == &SMTP_SAY_NO_UPSTREAM || s->leg->why.text[0] == '\0' ? a->text : s->leg->why.text);
+	end_way(s, HOLD_LOST, s->txn->why.text);
+}
+
+/* The fallback's, or that of a way on condition. */
 static bool step_connect(struct session *s)
 {
 	struct hold *h = hold_of(s);
@@ -343,14 +396,14 @@ static bool step_connect(struct session *s)
 	struct buf line;
 
 	if (s->leg->state == LEG_FAILED || s->leg->state == LEG_CLOSED) {
-		end_lost_for(s, "the fallback can't be reached");
+		end_unreached(s);
 		return true;
 	}
 	if (s->leg->state != LEG_READY)
 		return false;
 	must(smtp_cmd_read(buf_peek(&s->outbound->mail), &mail) == NULL);
 	if (!smtp_client_can_mail(&s->leg->client.caps, &mail)) {
-		end_lost_for(s, "the fallback does not offer what the message needs");
+		end_lost_for(s, "the host does not offer what the message needs");
 		return true;
 	}
 	buf_init(&line, 2 * SMTP_LINE_MOST);
@@ -391,9 +444,9 @@ static bool step_envelope(struct session *s)
 	}
 	if (buf_used(&h->envelope) > 0 || l->await_count > 0)
 		return moved;
-	/* Of a part it takes nothing: the client could not be told which. */
+	/* Not for a part of them: the client could not be told which. */
 	if (h->refused)
-		end_lost_for(s, "the fallback refused a recipient");
+		end_way(s, HOLD_REFUSED, "a recipient was refused");
 	else
 		h->stage = STAGE_DATA;
 	return true;
@@ -459,6 +512,8 @@ static void on_reply(struct session *s)
 		leg_answered(s->leg);
 	if (h->stage == STAGE_ENVELOPE) {
 		h->refused |= code / 100 != 2;
+		if (code / 100 != 2)
+			keep_refusal(h, &s->leg->reader.reply);
 	} else if (h->stage == STAGE_DATA && code == 354) {
 		h->stage = STAGE_BODY;
 	} else if (code / 100 == 4 || code / 100 == 5) {

@@ -585,7 +585,7 @@ msec leg_deadline(const struct leg *l)
 	case LEG_TLS:
 		return l->since + settings(l)->timeout_command;
 	case LEG_CHECK:
-		return l->ocsp->until;
+		return edge_route_has_answer(l->ocsp) ? MSEC_NEVER : l->ocsp->until;
 	case LEG_READY:
 		return ready_deadline(l);
 	case LEG_BYE:

@@ -48,6 +48,17 @@ static void copy(char *to, size_t size, const char *text)
 	to[len] = '\0';
 }
 
+/* A TLS report of our own is on its way: how that goes is no matter of the next report, or two sites would report to
+ * each other for ever about nothing but their reports (RFC 8460 section 3). */
+static bool is_report(const struct leg *l)
+{
+	const struct txn *t = l->session->txn;
+	char from[SMTP_LOCAL_MOST + 1 + SMTP_DOMAIN_MOST + 1];
+
+	return t != NULL && conf_tlsrpt_from(l->session->plan->conf, from, sizeof(from)) &&
+	       span_eq_nocase(buf_peek(&t->from), span_str(from));
+}
+
 static void tell(const struct leg *l, enum policy_result_type type, bool tls, bool delivered, const char *reason)
 {
 	struct policy_result r = {
@@ -56,6 +67,8 @@ static void tell(const struct leg *l, enum policy_result_type type, bool tls, bo
 	char text[ADDR_TEXT_MOST];
 	struct addr local;
 
+	if (is_report(l))
+		return;
 	copy(r.domain, sizeof(r.domain), l->hop->found->all->domain);
 	copy(r.host, sizeof(r.host), leg_host(l));
 	addr_print_host(&leg_here(l)->addr, text);

@@ -464,6 +464,8 @@ static enum taken do_bdat(struct session *s, const struct smtp_cmd *cmd)
 	if (!hold_is_there(s) && !outbound_settle(s))
 		return TAKEN_WAIT;
 	hold_chunks(s);
+	if (hold_is_there(s))
+		return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
 	if (txn_is_lost(s) && !txn_has_verdict(s->txn))
 		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
 	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;

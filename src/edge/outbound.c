@@ -46,8 +46,8 @@ static void remember_failed(struct outbound *o, struct next_hop *hop, const stru
 	o->failed = mem_grow(o->failed, (o->failed_count + 1) * sizeof(*o->failed));
 	f = &o->failed[o->failed_count++];
 	f->hop = next_hop_hold(hop);
-	f->answer = *a;
-	snprintf(f->text, sizeof(f->text), "%s", text);
+	f->told.answer = *a;
+	snprintf(f->told.text, sizeof(f->told.text), "%s", text);
 }
 
 /* --- the recipient at the front --- */
@@ -82,6 +82,8 @@ static void leave_front(struct session *s)
 	edge_route_forget(s->edge, &o->ask);
 	next_hop_release(o->hop);
 	o->hop = NULL;
+	free(o->condition);
+	o->condition = NULL;
 }
 
 /* In its turn: after the replies to what was sent before it. */
@@ -227,19 +229,97 @@ static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *c
 	return OUTBOUND_TAKEN;
 }
 
+/* --- what "TLS-Required: No" would make of it --- */
+
+static bool is_about_tls(const struct smtp_answer *a, const struct next_hop *hop)
+{
+	return span_starts_nocase(span_str(a->tag), SPAN("TLS-")) || a == &SMTP_SAY_STS ||
+	       hop->decision.refusal == POLICY_DANE_FAILED;
+}
+
+/* NULL: the field would change nothing. */
+static struct next_hop *without_policy(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound *o = s->outbound;
+	struct policy_question q = plan_question(s->service, cmd->path.text, partner_find(s, cmd->path.text),
+						 s->server.tls, s->edge->wall);
+	struct next_hop *h;
+	struct why why;
+
+	if (!s->service->conf->tls_required_header || o->requiretls || o->condition != NULL)
+		return NULL;
+	q.tls_required_no = true;
+	h = next_hop_new(s->service, o->hop->found, s->rules, q, &why);
+	if (h != NULL && h->decision.refusal == POLICY_DELIVER && !next_hop_is_same(h, o->hop)) {
+		/* Never the way of one that is not asked for the field. */
+		must(buf_put(&h->key, SPAN(" on condition")));
+		return h;
+	}
+	next_hop_release(h);
+	return NULL;
+}
+
+static enum outbound_rcpt take_on_condition(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct outbound *o = s->outbound;
+	enum outbound_rcpt taken = owed(s) > 0 ? OUTBOUND_WAIT : choose_way(s, cmd);
+	struct outbound_way *w;
+
+	if (taken == OUTBOUND_WAIT || o->hop == NULL)
+		return taken;
+	w = outbound_way_now(s);
+	if (buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
+		return refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
+	if (w->condition == NULL) {
+		w->condition = o->condition;
+		o->condition = NULL;
+	}
+	must(buf_put(&w->rcpts, SPAN("+")) &&
+	     smtp_client_put_rcpt(&w->rcpts, &(struct smtp_caps){ .have = SMTP_CAP_SMTPUTF8 }, cmd));
+	w->rcpt_sent++;
+	w->rcpt_answered++;
+	w->rcpt_ok++;
+	s->txn->rcpt_ok++;
+	txn_log_rcpt(s->txn, cmd->path.text);
+	smtp_server_rcpt(&s->server);
+	session_say(s, &SMTP_SAY_RCPT_OK);
+	leave_front(s);
+	return OUTBOUND_TAKEN;
+}
+
+/* TLS is not there that DANE or MTA-STS, a rule or the service asks for. */
+static enum outbound_rcpt refuse_for_policy(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
+					    const char *text)
+{
+	struct outbound *o = s->outbound;
+	struct next_hop *hop;
+
+	if (owed(s) > 0)
+		return OUTBOUND_WAIT;
+	hop = is_about_tls(a, o->hop) ? without_policy(s, cmd) : NULL;
+	if (hop == NULL)
+		return refuse(s, cmd, a, text);
+	next_hop_release(o->hop);
+	o->hop = hop;
+	o->condition = mem_new(sizeof(*o->condition));
+	o->condition->answer = *a;
+	snprintf(o->condition->text, sizeof(o->condition->text), "%s", text);
+	return take_on_condition(s, cmd);
+}
+
 static enum outbound_rcpt way_failed(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
 				     const char *text)
 {
 	struct outbound *o = s->outbound;
-	struct next_hop *hop = next_hop_hold(o->hop);
-	enum outbound_rcpt taken = refuse(s, cmd, a, text);
+	/* refuse_for_policy may lead another way. */
+	struct outbound_condition told = { .answer = *a };
 
-	if (taken == OUTBOUND_TAKEN) {
-		remember_failed(o, hop, a, text);
-		outbound_drop_way(s, (unsigned)o->way_now);
-	}
-	next_hop_release(hop);
-	return taken;
+	if (owed(s) > 0)
+		return OUTBOUND_WAIT;
+	snprintf(told.text, sizeof(told.text), "%s", text);
+	remember_failed(o, o->hop, a, told.text);
+	outbound_drop_way(s, (unsigned)o->way_now);
+	return refuse_for_policy(s, cmd, &told.answer, told.text);
 }
 
 /* The leg that the last transaction left, where it is the right one. */
@@ -375,11 +455,13 @@ enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		taken = look_up(s, cmd);
 	if (taken == OUTBOUND_WAIT || o->hop == NULL)
 		return taken;
+	if (o->condition != NULL)
+		return take_on_condition(s, cmd);
 	if (o->hop->decision.refusal != POLICY_DELIVER)
-		return refuse(s, cmd, next_hop_refusal(o->hop), o->hop->decision.because[0]);
+		return refuse_for_policy(s, cmd, next_hop_refusal(o->hop), o->hop->decision.because[0]);
 	failed = find_failed(o, o->hop);
 	if (failed != NULL)
-		return refuse(s, cmd, &failed->answer, failed->text);
+		return refuse_for_policy(s, cmd, &failed->told.answer, failed->told.text);
 	taken = choose_way(s, cmd);
 	if (taken == OUTBOUND_WAIT || o->hop == NULL)
 		return taken;

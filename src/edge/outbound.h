@@ -24,15 +24,22 @@ struct outbound_way {
 	struct next_hop *hop;  /* held; NULL: the way to the fallback */
 	struct leg *leg;       /* parked; of the way that is open NULL: it is the session's */
 	bool mail_sent;
+	/* The way that "TLS-Required: No" would open (RFC 8689 section 5): its recipients have had a 250 of ours, and the message will
+	 * tell whether it has such a field. Without it this is its answer. Its leg begins with the delivery (edge/hold.c). */
+	struct outbound_condition *condition; /* NULL: an ordinary way */
 	struct buf refused;    /* what it said to MAIL, where that was no 2xx */
 	struct buf rcpts;      /* the RCPT commands that were sent, a line each, '+' before those that were accepted and '-' before others */
 	unsigned rcpt_sent, rcpt_answered, rcpt_ok;
 };
 
-struct outbound_failed {
-	struct next_hop *hop;  /* held */
+struct outbound_condition {
 	struct smtp_answer answer;
 	char text[WHY_MOST];
+};
+
+struct outbound_failed {
+	struct next_hop *hop;  /* held */
+	struct outbound_condition told;
 };
 
 struct outbound {
@@ -49,6 +56,7 @@ struct outbound {
 	/* The recipient at the front of the client's input: */
 	struct route_ask ask;
 	struct next_hop *hop;       /* decided; NULL: not yet */
+	struct outbound_condition *condition; /* on which `hop` was decided; NULL: none */
 	struct leg *fallback;       /* ready before there may be a second way; NULL: not asked for yet */
 	bool fallback_failed;       /* in this transaction */
 };

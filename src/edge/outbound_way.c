@@ -37,6 +37,7 @@ void outbound_free_way(struct outbound_way *w)
 	if (w->leg != NULL)
 		pool_dismiss(w->leg);
 	next_hop_release(w->hop);
+	free(w->condition);
 	buf_free(&w->refused);
 	buf_free(&w->rcpts);
 	free(w);
@@ -148,5 +149,7 @@ bool outbound_settle(struct session *s)
 
 bool outbound_is_split(const struct session *s)
 {
-	return s->outbound != NULL && s->outbound->way_count > 1;
+	const struct outbound *o = s->outbound;
+
+	return o != NULL && (o->way_count > 1 || (o->way_count == 1 && o->ways[0]->condition != NULL));
 }

@@ -53,7 +53,7 @@ static enum outcome outcome_of(struct session *s, enum outcome left)
 	if (!is_smtp(s))
 		return left;
 	if (smtp_watch_missed_tls(w) && (client || w->quit)) {
-		edge_count(s->edge, COUNT_STRIPPED_LEFT, 1);
+		shared_stripped(s->edge->shared, s->edge->slot, &s->target, s->edge->now);
 		return OUTCOME_STRIPPED;
 	}
 	return w->quit ? OUTCOME_QUIT : left;

@@ -100,6 +100,15 @@ static void put_login(struct log_line *l, const struct session *s)
 	log_int(l, "auth_ok", s->pass != NULL ? s->pass->watch.auth : s->server.auth);
 }
 
+/* What the upstream offers and the client was not told of (SPEC WG-19). */
+static void put_unknown(struct log_line *l, const struct smtp_caps *offer)
+{
+	if (offer->unknown == 0)
+		return;
+	log_int(l, "up_unknown_keywords", offer->unknown);
+	log_text(l, "up_unknown", offer->unknown_names);
+}
+
 void session_log_end(const struct session *s)
 {
 	enum fault fault = s->why.fault != FAULT_NONE ? s->why.fault : outcome_fault(s->outcome);
@@ -116,6 +125,7 @@ void session_log_end(const struct session *s)
 	} else {
 		log_span(&line, "helo", buf_peek(&s->server.helo));
 		put_tls(&line, &client_keys, &facts);
+		put_unknown(&line, &s->server.offer);
 	}
 	put_login(&line, s);
 	log_int(&line, "txns", s->txns);

@@ -109,5 +109,6 @@ void terminate_say_ehlo(struct session *s, const struct smtp_cmd *cmd)
 		offer.have &= ~(uint32_t)SMTP_CAP_AUTH;
 	}
 	s->server.offer = offer;
+	edge_count(s->edge, COUNT_EHLO_UNKNOWN, offer.unknown);
 	must(smtp_caps_put(&s->client.out, terminate_our_name(s), &offer));
 }

@@ -97,6 +97,7 @@ static void see_name(struct mail_trace *t, char c)
 	/* A blank before the colon is obsolete syntax (RFC 5322 section 4.5), and still a field. */
 	t->received += span_eq_nocase(name, SPAN("Received"));
 	t->in_id = t->id_len == 0 && span_eq_nocase(name, SPAN("Message-ID"));
+	t->in_tls = span_eq_nocase(name, SPAN("TLS-Required"));
 }
 
 static void see_id(struct mail_trace *t, char c)
@@ -119,6 +120,7 @@ static void begin_line(struct mail_trace *t, char c)
 		t->body = true;
 	} else if (!folded) {
 		t->in_id = false;
+		t->in_tls = false;
 		t->in_name = true;
 		t->name_len = 0;
 	}
@@ -132,6 +134,13 @@ static void see(struct mail_trace *t, char c)
 		see_name(t, c);
 	else if (t->in_id && c != '\r')
 		see_id(t, c);
+	else if (t->in_tls && c > ' ' && t->tls_len < sizeof(t->tls))
+		t->tls[t->tls_len++] = c;
+}
+
+bool mail_trace_wants_no_tls(const struct mail_trace *t)
+{
+	return span_eq_nocase(span_of(t->tls, t->tls_len), SPAN("No"));
 }
 
 void mail_trace_see(struct mail_trace *t, struct span content)
@@ -142,7 +151,7 @@ void mail_trace_see(struct mail_trace *t, struct span content)
 		if (c == '\n') {
 			t->in_name = false;
 			t->line_start = true;
-		} else if (t->line_start || t->in_name || t->in_id) {
+		} else if (t->line_start || t->in_name || t->in_id || t->in_tls) {
 			see(t, c);
 		} else {
 			content = span_from(content, span_find(content, '\n'));

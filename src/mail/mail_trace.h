@@ -1,6 +1,6 @@
 /* mail/mail_trace.h
  * The Received field that we add (RFC 5321 section 4.4), the count of those that a message
- * already has (section 6.3: a loop is known by their number), and its Message-ID. */
+ * already has (section 6.3: a loop is known by their number), its Message-ID and its TLS-Required. */
 #ifndef MAIL_TRACE_H
 #define MAIL_TRACE_H
 
@@ -38,9 +38,14 @@ struct mail_trace {
 	char id[MAIL_TRACE_ID_MOST + 1]; /* the first one's value, without blanks around it; any octets
 	                                  * but NUL, CR and LF; cut at MAIL_TRACE_ID_MOST */
 	unsigned id_len;
+	bool in_tls;         /* in the value of TLS-Required (RFC 8689 section 5) */
+	char tls[4];         /* of all of them, one behind the other, without blanks; cut */
+	unsigned tls_len;
 };
 
 void mail_trace_init(struct mail_trace *t);
 void mail_trace_see(struct mail_trace *t, struct span content);
+/* Whether the header section, as far as it has been seen, says "TLS-Required: No". */
+bool mail_trace_wants_no_tls(const struct mail_trace *t);
 
 #endif

@@ -79,6 +79,28 @@ static void on_timer(void *arg)
 	(void)arg;
 }
 
+/* Which servers' clients leave because of method strip. */
+static void log_stripped(const struct shared *s)
+{
+	struct tally *all = mem_new(sizeof(*all));
+	char target[ADDR_TEXT_MOST];
+	struct log_line l;
+	struct addr a;
+	uint64_t count;
+
+	shared_stripped_sum(s, all);
+	for (size_t i = 0; i < TALLY_PLACES; i++) {
+		if (!tally_at(all, i, &a, &count))
+			continue;
+		addr_print(&a, target);
+		log_begin(&l, "stripped-left");
+		log_text(&l, "target", target);
+		log_int(&l, "count", (int64_t)count);
+		log_end(&l);
+	}
+	free(all);
+}
+
 static void log_stats(const struct master *m)
 {
 	struct log_line l;
@@ -89,6 +111,7 @@ static void log_stats(const struct master *m)
 	log_int(&l, "generation", m->current != NULL ? m->current->number : 0);
 	log_int(&l, "processes", m->crew.alive);
 	log_end(&l);
+	log_stripped(m->shared);
 }
 
 static void log_report(const char *event, const struct conf_report *report)

@@ -24,6 +24,7 @@ struct slot {
 	_Alignas(64) _Atomic uint64_t counts[COUNT_MOST];
 	_Atomic uint32_t services[SHARED_SERVICES];
 	_Atomic uint64_t addrs[SHARED_ADDRS];
+	struct tally stripped;
 };
 
 struct shared {
@@ -60,6 +61,7 @@ const char *shared_count_name(enum shared_count c)
 		[COUNT_UPSTREAM_CLEAR] = "upstream_clear",
 		[COUNT_IN_DOUBT] = "in_doubt",
 		[COUNT_STRIPPED_LEFT] = "stripped_left",
+		[COUNT_EHLO_UNKNOWN] = "ehlo_unknown",
 		[COUNT_NOT_TLS] = "not_tls",
 		[COUNT_POLICY_REPORTS] = "policy_reports",
 		[COUNT_DOWNGRADES] = "downgrades",
@@ -200,6 +202,8 @@ void shared_slot_clear(struct shared *s, int slot)
 		shared_add(s, 0, (enum shared_count)i, atomic_load(&dead->counts[i]));
 		atomic_store(&dead->counts[i], 0);
 	}
+	tally_fold(&s->slots[0].stripped, &dead->stripped);
+	tally_clear(&dead->stripped);
 	for (size_t i = 0; i < SHARED_SERVICES; i++)
 		atomic_store(&dead->services[i], 0);
 	for (size_t i = 0; i < SHARED_ADDRS; i++) {
@@ -225,6 +229,18 @@ uint64_t shared_sum(const struct shared *s, enum shared_count c)
 	for (int i = next_slot(s, 0); i >= 0; i = next_slot(s, i + 1))
 		sum += atomic_load_explicit(&s->slots[i].counts[c], memory_order_relaxed);
 	return sum;
+}
+
+void shared_stripped(struct shared *s, int slot, const struct addr *target, msec now)
+{
+	shared_add(s, slot, COUNT_STRIPPED_LEFT, 1);
+	tally_add(&s->slots[slot].stripped, target, 1, now);
+}
+
+void shared_stripped_sum(const struct shared *s, struct tally *all)
+{
+	for (int i = next_slot(s, 0); i >= 0; i = next_slot(s, i + 1))
+		tally_fold(all, &s->slots[i].stripped);
 }
 
 /* Spreads the bits (the finalizer of splitmix64), so that a service's clients lie apart

@@ -7,6 +7,7 @@
 #define PROC_SHARED_H
 
 #include "base/why.h"
+#include "proc/tally.h"
 #include "tls/tls_ticket.h"
 
 #define SHARED_SLOTS 256      /* processes alive at once, all generations */
@@ -32,6 +33,7 @@ enum shared_count {
 	COUNT_UPSTREAM_CLEAR,       /* legs in clear where TLS was wanted (`may`) */
 	COUNT_IN_DOUBT,             /* the upstream was lost after the final dot */
 	COUNT_STRIPPED_LEFT,        /* clients that left when they were not offered STARTTLS (method strip) */
+	COUNT_EHLO_UNKNOWN,         /* keywords of upstreams that were not understood, for each time that EHLO was answered without them */
 	COUNT_NOT_TLS,              /* tunnels ended because something else came where TLS has to begin */
 	COUNT_POLICY_REPORTS,       /* next hops that a rule in shadow mode, or a policy in testing, would have refused */
 	COUNT_DOWNGRADES,           /* next hops known for TLS that offered none */
@@ -62,6 +64,11 @@ unsigned shared_slots_free(const struct shared *s);
 
 void shared_add(struct shared *s, int slot, enum shared_count c, uint64_t n);
 uint64_t shared_sum(const struct shared *s, enum shared_count c);
+
+/* One more of COUNT_STRIPPED_LEFT, for the server that it was on the way to; `now` is the monotonic clock. */
+void shared_stripped(struct shared *s, int slot, const struct addr *target, msec now);
+/* Of all slots together; `all` is zero-filled by the caller. */
+void shared_stripped_sum(const struct shared *s, struct tally *all);
 
 /* Counts one more connection of a client at a service; returns false, and counts nothing, where either limit
  * is reached (0: no limit). `key`: addr_client_key. When the table of addresses is full the

@@ -34,7 +34,7 @@ static bool give(int fd, uid_t uid, gid_t gid)
 		return false;
 	if (st.st_uid != 0 || !is_empty_take(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)))
 		return true;
-	return fchown(fd, uid, gid) == 0 && fchmod(fd, 0750) == 0;
+	return fchmod(fd, 0750) == 0 && fchown(fd, uid, gid) == 0;
 }
 
 bool state_dir_make(const char *path, uid_t uid, gid_t gid, struct why *why)

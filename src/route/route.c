@@ -246,6 +246,11 @@ static void refuse(const char *domain, route_done *done, void *arg)
 	policy_evidence_free(e);
 }
 
+const struct policy_evidence *route_known(struct route *r, const char *domain)
+{
+	return route_cache_get(r->cache, domain, loop_now(r->loop));
+}
+
 void route_look_up(struct route *r, const char *domain, route_done *done, void *arg)
 {
 	const struct policy_evidence *known;

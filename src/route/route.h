@@ -35,6 +35,9 @@ void route_free(struct route *r);
 typedef void route_done(void *arg, const struct policy_evidence *e);
 void route_look_up(struct route *r, const char *domain, route_done *done, void *arg);
 
+/* What was found out about the domain and is still good; NULL: nothing. Borrowed, until the next look-up. */
+const struct policy_evidence *route_known(struct route *r, const char *domain);
+
 /* Its parts, for what else the process asks: OCSP, reports. They live as long as it. */
 struct route_fetcher *route_fetcher_of(struct route *r);
 struct route_dns *route_dns_of(struct route *r);

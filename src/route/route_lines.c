@@ -5,6 +5,7 @@
 #include "ipc/ipc_line.h"
 #include "policy/policy_message.h"
 #include "policy/policy_name.h"
+#include "route/route_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +227,7 @@ static void take_result(struct route_lines *l, const struct policy_result *r)
 	if (r->host[0] != '\0' && (r->tls || r->delivered))
 		store_route_saw(l->from.store, r->host, r->tls, now);
 	if (l->from.conf->tlsrpt)
-		store_route_count(l->from.store, r, now);
+		route_report_count(l->from.store, route_known(l->from.route, r->domain), r, now);
 }
 
 /* False where an edge may not say that. */

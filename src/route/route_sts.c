@@ -241,6 +241,18 @@ static void free_fetch(struct fetch *f)
 	free(f);
 }
 
+/* What the texts of these failures begin with. */
+#define NO_POLICY "no policy from mta-sts."
+#define BAD_POLICY "the policy of "
+
+bool route_sts_failure(const char *trouble, enum policy_result_type *type)
+{
+	bool none = strncmp(trouble, NO_POLICY, strlen(NO_POLICY)) == 0;
+
+	*type = none ? POLICY_RESULT_STS_POLICY_FETCH_ERROR : POLICY_RESULT_STS_POLICY_INVALID;
+	return none || strncmp(trouble, BAD_POLICY, strlen(BAD_POLICY)) == 0;
+}
+
 /* False with `trouble`. */
 static bool read_policy(const struct fetch *f, const struct route_fetch_answer *a, struct policy_sts *p,
 			char trouble[EVIDENCE_TEXT_MOST])
@@ -248,11 +260,11 @@ static bool read_policy(const struct fetch *f, const struct route_fetch_answer *
 	struct why why = { 0 };
 
 	if (!a->got)
-		snprintf(trouble, EVIDENCE_TEXT_MOST, "no policy from mta-sts.%.60s: %.70s", f->domain, a->why.text);
+		snprintf(trouble, EVIDENCE_TEXT_MOST, NO_POLICY "%.60s: %.70s", f->domain, a->why.text);
 	else if (a->status != 200)
-		snprintf(trouble, EVIDENCE_TEXT_MOST, "no policy from mta-sts.%.60s: HTTP status %d", f->domain, a->status);
+		snprintf(trouble, EVIDENCE_TEXT_MOST, NO_POLICY "%.60s: HTTP status %d", f->domain, a->status);
 	else if (!policy_sts_read(a->body, p, &why))
-		snprintf(trouble, EVIDENCE_TEXT_MOST, "the policy of %.60s: %.70s", f->domain, why.text);
+		snprintf(trouble, EVIDENCE_TEXT_MOST, BAD_POLICY "%.60s: %.70s", f->domain, why.text);
 	else
 		return true;
 	return false;

@@ -13,6 +13,7 @@
 #ifndef ROUTE_STS_H
 #define ROUTE_STS_H
 
+#include "policy/policy_message.h"
 #include "policy/policy_sts.h"
 #include "route/route_fetch.h"
 
@@ -46,5 +47,9 @@ void route_sts_cancel(struct route_sts_ask *ask);
 /* Pure: the one record that announces a policy. False with `trouble` (static; "" where there simply is none) where there is
  * not exactly one that begins with "v=STSv1;", or it is malformed (section 3.1). */
 MUST_CHECK bool route_sts_announced(const struct route_dns_answer *a, char id[33], const char **trouble);
+
+/* Pure: which failure of RFC 8460 section 4.3.2.2 a `trouble` is. False where it is none: DNS did not announce a policy, or not in a way
+ * that could be read. */
+MUST_CHECK bool route_sts_failure(const char *trouble, enum policy_result_type *type);
 
 #endif

@@ -64,6 +64,21 @@ static void read_mechanisms(struct span list, struct smtp_caps *caps)
 		caps->have &= ~(uint32_t)SMTP_CAP_AUTH;
 }
 
+static void note_unknown(struct span name, struct smtp_caps *caps)
+{
+	size_t at = strlen(caps->unknown_names);
+	size_t gap = at > 0 ? 1 : 0;
+
+	caps->unknown++;
+	if (at + gap + name.len >= sizeof(caps->unknown_names))
+		return;
+	if (gap > 0)
+		caps->unknown_names[at++] = ' ';
+	for (size_t i = 0; i < name.len; i++)
+		caps->unknown_names[at++] = name.at[i] > ' ' && name.at[i] <= '~' ? name.at[i] : '?';
+	caps->unknown_names[at] = '\0';
+}
+
 static void read_word(struct span line, struct smtp_caps *caps)
 {
 	struct span rest = span_trim(line);
@@ -74,7 +89,7 @@ static void read_word(struct span line, struct smtp_caps *caps)
 		return;
 	rest = span_trim(rest);
 	if (word == NULL || (rest.len > 0 && !word->lax)) {
-		caps->unknown++;
+		note_unknown(name, caps);
 		return;
 	}
 	caps->have |= word->cap;
@@ -111,8 +126,9 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b)
 
 struct smtp_caps smtp_caps_both(struct smtp_caps a, struct smtp_caps b)
 {
-	struct smtp_caps both = { .have = without_orphans(a.have & b.have) };
+	struct smtp_caps both = { .have = without_orphans(a.have & b.have), .unknown = b.unknown };
 
+	memcpy(both.unknown_names, b.unknown_names, sizeof(both.unknown_names));
 	/* Each hop has its own TLS: an upstream without STARTTLS is no reason to leave the
 	 * client in the clear, nor the other way about. */
 	both.have &= ~(uint32_t)SMTP_CAP_STARTTLS;

@@ -21,11 +21,14 @@ enum smtp_cap {
 };
 
 #define SMTP_CAPS_AUTH_MOST 160
+#define SMTP_CAPS_UNKNOWN_MOST 100
 
 struct smtp_caps {
 	uint32_t have;    /* SMTP_CAP_* */
 	uint64_t size;    /* octets; 0: no fixed limit was named (RFC 1870 section 4) */
 	unsigned unknown; /* keywords that were not understood, counted */
+	char unknown_names[SMTP_CAPS_UNKNOWN_MOST]; /* for the log: as many of them as there is room for, a blank between;
+	                   * what is not printable ASCII is "?" */
 	char auth[SMTP_CAPS_AUTH_MOST]; /* mechanisms, a blank between; those that bind to the TLS channel
 	                   * ("-PLUS") are left out: they can't survive two channels (SPEC MC-9) */
 };
@@ -35,8 +38,8 @@ struct smtp_caps {
  * or overflowing limit reads as "no fixed limit". */
 void smtp_caps_read(const struct smtp_reply *ehlo, struct smtp_caps *caps);
 
-/* What both have. STARTTLS is left out: each hop has its own. `size` is the smaller limit, `auth` that
- * of `b`. */
+/* What both have. STARTTLS is left out: each hop has its own. `size` is the smaller limit; `auth`
+ * and what was not understood are those of `b`. */
 struct smtp_caps smtp_caps_both(struct smtp_caps a, struct smtp_caps b);
 
 /* The EHLO reply: 250-<hostname>, then a line a keyword, the last with "250 ". */

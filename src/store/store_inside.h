@@ -16,6 +16,8 @@ struct store_route {
 	sqlite3_stmt *tls_get, *tls_add, *tls_break, *tls_old, *tls_many;
 	/* TLSRPT */
 	sqlite3_stmt *rpt_more, *rpt_new, *rpt_list, *rpt_old;
+	/* its reports */
+	sqlite3_stmt *policy_get, *policy_put, *policy_old, *sent_get, *sent_put, *sent_old;
 };
 
 /* Runs a statement that gives no row. What goes wrong is logged once, until something goes well again. False where it did. */
@@ -32,11 +34,14 @@ MUST_CHECK bool store_route_prepare(struct store_route *s, const struct store_st
 MUST_CHECK bool store_sts_prepare(struct store_route *s, struct why *why);
 MUST_CHECK bool store_tls_prepare(struct store_route *s, struct why *why);
 MUST_CHECK bool store_tlsrpt_prepare(struct store_route *s, struct why *why);
+MUST_CHECK bool store_report_prepare(struct store_route *s, struct why *why);
 void store_sts_free(struct store_route *s);
 void store_tls_free(struct store_route *s);
 void store_tlsrpt_free(struct store_route *s);
+void store_report_free(struct store_route *s);
 void store_sts_sweep(struct store_route *s, int64_t now);
 void store_tls_sweep(struct store_route *s, int64_t now);
 void store_tlsrpt_sweep(struct store_route *s, int64_t now);
+void store_report_sweep(struct store_route *s, int64_t now);
 
 #endif

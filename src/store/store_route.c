@@ -15,6 +15,10 @@ static const char *const steps[] = {
 	"CREATE TABLE tlsrpt (day INTEGER NOT NULL, domain TEXT NOT NULL, policy INTEGER NOT NULL, type INTEGER NOT NULL,"
 	" host TEXT NOT NULL, address TEXT NOT NULL, own_address TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,"
 	" PRIMARY KEY (day, domain, policy, type, host, address, own_address)) WITHOUT ROWID;",
+	"CREATE TABLE tlsrpt_policy (day INTEGER NOT NULL, domain TEXT NOT NULL, policy INTEGER NOT NULL, host TEXT NOT NULL,"
+	" policy_domain TEXT NOT NULL, text BLOB NOT NULL, PRIMARY KEY (day, domain, policy, host)) WITHOUT ROWID;"
+	"CREATE TABLE tlsrpt_sent (day INTEGER NOT NULL, domain TEXT NOT NULL, uri TEXT NOT NULL,"
+	" PRIMARY KEY (day, domain, uri)) WITHOUT ROWID;",
 };
 
 bool store_route_prepare(struct store_route *s, const struct store_statement *all, size_t count, struct why *why)
@@ -42,6 +46,7 @@ static void close_all(struct store_route *s)
 	store_sts_free(s);
 	store_tls_free(s);
 	store_tlsrpt_free(s);
+	store_report_free(s);
 	store_sqlite_close(&s->sqlite);
 	*s = (struct store_route){ 0 };
 }
@@ -52,7 +57,8 @@ bool store_route_open(struct store_route *s, const char *folder, struct why *why
 
 	must(!store_route_is_open(s));
 	if (store_sqlite_open(&s->sqlite, folder, STORE_ROUTE_FILE, steps, step_count, why) &&
-	    store_sts_prepare(s, why) && store_tls_prepare(s, why) && store_tlsrpt_prepare(s, why))
+	    store_sts_prepare(s, why) && store_tls_prepare(s, why) && store_tlsrpt_prepare(s, why) &&
+	    store_report_prepare(s, why))
 		return true;
 	close_all(s);
 	return false;
@@ -73,6 +79,7 @@ void store_route_sweep(struct store_route *s, int64_t now)
 	store_sts_sweep(s, now);
 	store_tls_sweep(s, now);
 	store_tlsrpt_sweep(s, now);
+	store_report_sweep(s, now);
 }
 
 static void note(struct store_route *s, bool good)

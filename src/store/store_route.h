@@ -15,6 +15,7 @@
 #define STORE_TLS_DAYS 90                 /* what was last seen before is forgotten */
 #define STORE_TLSRPT_ROWS_MOST 20000      /* of one day: further kinds of results are not counted */
 #define STORE_TLSRPT_DAYS 32
+#define STORE_POLICY_MOST 4096            /* octets of a policy, as a report tells it */
 
 struct store_route;
 
@@ -61,5 +62,24 @@ void store_route_count(struct store_route *s, const struct policy_result *result
 /* All of that day: by domain, policy, type, host. `each` borrows the row. False with `why`. It must be open. */
 typedef void store_route_each(void *arg, const struct store_tlsrpt *row);
 MUST_CHECK bool store_route_counts(struct store_route *s, int64_t day, store_route_each *each, void *arg, struct why *why);
+
+/* The policy that results of a day were held against, as the report tells it (RFC 8460 section 4.2): once for each domain and kind of policy,
+ * and of TLSA for each host. `text`: lines, each ended by LF,
+ * of printable ASCII. */
+struct store_policy {
+	char domain[EVIDENCE_NAME_MOST]; /* the Policy Domain; of TLSA where the records are */
+	size_t len;
+	char text[STORE_POLICY_MOST];    /* `len` octets of it */
+};
+MUST_CHECK bool store_route_policy_get(struct store_route *s, int64_t day, const struct policy_result *result,
+				       struct store_policy *p);
+/* The first of a day stays. */
+void store_route_policy_put(struct store_route *s, int64_t day, const struct policy_result *result,
+			    const struct store_policy *p);
+
+/* Whether the report of that day about that domain went to that URI. */
+bool store_route_was_sent(struct store_route *s, int64_t day, const char *domain, const char *uri);
+/* It has. False where that could not be written, which was logged. */
+MUST_CHECK bool store_route_sent(struct store_route *s, int64_t day, const char *domain, const char *uri);
 
 #endif

@@ -20,6 +20,9 @@ from postfix import Postfix
 from test_postfix import both, make
 
 
+PICKUP = "pickup unix n - n - 1 pickup\n"  # `postqueue -f` wants to see it
+
+
 class Site:
     def __init__(self, world, folder):
         self.world, self.folder = world, folder
@@ -32,11 +35,14 @@ class Site:
         out = self.gateway.address("listen", "out")[1]
         patient = {"smtp_tls_security_level": "may", "minimal_backoff_time": "1h", "maximal_backoff_time": "1h",
                    "queue_run_delay": "1h", "smtp_connection_cache_on_demand": "no"}
-        self.a = Postfix(make(folder / "a"), {self.front: ""}, {**patient, "relayhost": f"[127.0.0.1]:{out}"})
-        self.f = Postfix(make(folder / "f"), {fallback: ""}, {**patient, "relayhost": f"[127.0.0.1]:{again}"})
+        self.a = Postfix(make(folder / "a"), {self.front: ""}, {**patient, "relayhost": f"[127.0.0.1]:{out}"},
+                         services=PICKUP)
+        self.f = Postfix(make(folder / "f"), {fallback: ""}, {**patient, "relayhost": f"[127.0.0.1]:{again}"},
+                         services=PICKUP)
         self.b_domain = world.domain(mx(there=False, tlsa=["3 1 1"]), signed=True)
+        # Addresses that it knows for its own must be those of an interface; 127.x.y.z is there without being one.
         self.b = Postfix(make(folder / "b"), {world.port: ""}, {
-            "smtpd_tls_security_level": "may", "smtpd_tls_chain_files": both(folder, self.b_domain.certs[0]),
+            "inet_interfaces": "127.0.0.1", "smtpd_tls_security_level": "may", "smtpd_tls_chain_files": both(folder, self.b_domain.certs[0]),
             "smtpd_tls_received_header": "yes", "virtual_mailbox_domains": self.b_domain.name,
             "virtual_mailbox_base": folder / "b" / "mail", "virtual_mailbox_maps": "static:box/",
             "virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534"}, host=self.b_domain.addresses[0])
