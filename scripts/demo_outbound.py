@@ -40,9 +40,9 @@ def make_domains(live, world):
 def row_of(live, gateway, domain):
     said = live.explain(gateway, domain.rcpt("postmaster"))
     got = live.send(gateway, domain.rcpt("postmaster"))
-    line = got.log[-1] if got.log else {}
+    line = (got.refusals or got.log)[-1]
     return {
-        "domain": domain.name, "source": said.get("source"), "need": line.get("need") or live.need_of(said),
+        "domain": domain.name, "source": line["policy"], "need": line["need"],
         "host": domain.host_name() if domain.hosts[0].connections else None, "tls": line.get("up_tls"),
         "verified": line.get("up_verified"), "reply": got.text.replace("\n", " "), "because": said["because"],
         "code": got.code, "arrived": len(domain.messages),

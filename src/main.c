@@ -4,7 +4,7 @@
  *   tls/    certificates, profiles, handshakes, needs and facts, tickets: all that knows OpenSSL
  *   policy/ evidence, rules, and the decision what TLS must be: pure
  *   smtp/   lines, commands, replies, the dialogues of both sides, DATA and BDAT: pure
- *   mail/   what we write into a message (Received)
+ *   mail/   what we write into a message (Received), and messages of ours (TLS reports)
  *   io/     addresses, sockets, the event loop, streams (TLS over sockets or memory), where log lines go
  *   conf/   the configuration: its file, its one table of settings, its errors
  *   plan/   a configuration made ready for use: certificates read, TLS contexts built
@@ -23,10 +23,14 @@
 #include "ctl/ctl_authority.h"
 #include "ctl/ctl_actions.h"
 #include "ctl/ctl_check.h"
+#include "ctl/ctl_explain.h"
+#include "ctl/ctl_hops.h"
 #include "ctl/ctl_nft.h"
 #include "ctl/ctl_partners.h"
+#include "ctl/ctl_probe.h"
 #include "ctl/ctl_schema.h"
 #include "ctl/ctl_sink.h"
+#include "ctl/ctl_tlsrpt.h"
 #include "ctl/ctl_version.h"
 #include "edge/edge_main.h"
 #include "proc/child.h"
@@ -51,6 +55,11 @@ static const struct {
 	{ "nft-rules", ctl_nft,   "nft-rules -c FILE  what brings connections to a transparent service (nftables)" },
 	{ "partners", ctl_partners,
 	  "partners -c FILE   what TLS partners must have; add KEY, remove KEY change it while the service runs" },
+	{ "explain", ctl_explain,
+	  "explain -c FILE --from A --to B   what TLS such mail would have to have, because of what, and the verdict" },
+	{ "probe",   ctl_probe,   "probe DOMAIN...    all mail hosts of a domain: TLS, certificates, DANE, MTA-STS, the weakest link" },
+	{ "hops",    ctl_hops,    "hops [FILE]        which hops of a message were encrypted, by its Received fields" },
+	{ "tlsrpt",  ctl_tlsrpt,  "tlsrpt show|send|read ...  TLS reports: what was counted, sent to those who want it; others' reports" },
 	{ "schema",  ctl_schema,  "schema             the JSON Schema of the configuration, for editors" },
 	{ "sink",    ctl_sink,    "sink ...           a small SMTP server that keeps what it gets, for trials" },
 	{ "version", ctl_version, "version" },

@@ -32,3 +32,37 @@ size_t base64_read(struct span text, char *out, size_t size)
 	}
 	return len;
 }
+
+/* Of up to 57 octets. */
+static size_t write_line(struct span octets, char *line)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t len = 0;
+
+	for (size_t i = 0; i < octets.len; i += 3) {
+		size_t have = octets.len - i < 3 ? octets.len - i : 3;
+		uint32_t bits = 0;
+
+		for (size_t n = 0; n < 3; n++)
+			bits = bits << 8 | (n < have ? (unsigned char)octets.at[i + n] : 0);
+		for (size_t n = 0; n < 4; n++)
+			line[len++] = n <= have ? alphabet[bits >> (18 - 6 * n) & 63] : '=';
+	}
+	line[len++] = '\r';
+	line[len++] = '\n';
+	return len;
+}
+
+bool base64_put_lines(struct buf *out, struct span octets)
+{
+	char line[76 + 2];
+
+	while (octets.len > 0) {
+		size_t len = write_line(span_first(octets, 57), line);
+
+		if (!buf_put(out, span_of(line, len)))
+			return false;
+		octets = span_from(octets, 57);
+	}
+	return true;
+}

@@ -171,10 +171,15 @@ struct conf_service {
 	struct conf_strings listen, listen_tls;
 	enum conf_tls_support tls_support;
 	char *upstream; /* relay: a name in `upstreams`, or the short form */
+	struct conf_strings clients;     /* networks that may connect; empty: relay: everybody; outbound: this machine alone */
 	/* Of mode outbound alone; how its next hops are connected to: */
 	enum conf_need next_hop_tls;
 	unsigned min_bits;
 	char *next_hop_tls_profile, *ca, *crl, *client_certificate;
+	unsigned next_hop_pool;          /* this and what follows: as in an upstream */
+	msec next_hop_pool_idle;
+	msec next_hop_timeout_connect, next_hop_timeout_greeting, next_hop_timeout_command, next_hop_timeout_data,
+	     next_hop_timeout_final;
 	unsigned port;                   /* of MX hosts: 25 */
 	bool dane, mta_sts;              /* are honoured */
 	char *fallback;                  /* a name in `upstreams`, or the short form; NULL: none */
@@ -259,7 +264,8 @@ const struct conf_action *conf_action_find(const struct conf *c, const char *nam
  * `tls_support` say together. */
 bool conf_service_listens_clear(const struct conf_service *s);
 bool conf_service_listens_tls(const struct conf_service *s);
-/* Whether a `route` process is needed: a service is outbound, or there is a `route` section. */
+/* Whether a `route` process is needed: a service is outbound, OCSP responders of upstreams are to be asked, or there is
+ * a `route` section. */
 bool conf_needs_route(const struct conf *c);
 /* The sender of TLS reports: as set, or tlsrpt at our name. False where it is longer than `size`. */
 MUST_CHECK bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size);

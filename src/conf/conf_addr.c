@@ -6,6 +6,9 @@
 #define NAME_MOST 253
 #define LABEL_MOST 63
 
+/* Octets of ::ffff:0:0/96, before those of the IPv4 address. */
+#define MAPPED_LEN 12
+
 static bool no(struct why *why, const char *text)
 {
 	why_set(why, FAULT_POLICY, "%s", text);
@@ -179,6 +182,19 @@ static bool has_rest(const struct conf_net *net)
 	return false;
 }
 
+/* A client that comes by IPv4 is never seen otherwise (addr_unmap), so this would match nobody. */
+static void unmap(struct conf_net *net)
+{
+	static const unsigned char mapped[MAPPED_LEN] = { [10] = 0xff, [11] = 0xff };
+
+	if (!net->v6 || net->bits < 8 * MAPPED_LEN || memcmp(net->ip, mapped, MAPPED_LEN) != 0)
+		return;
+	memmove(net->ip, net->ip + MAPPED_LEN, sizeof(net->ip) - MAPPED_LEN);
+	memset(net->ip + sizeof(net->ip) - MAPPED_LEN, 0, MAPPED_LEN);
+	net->v6 = false;
+	net->bits -= 8 * MAPPED_LEN;
+}
+
 bool conf_addr_net(struct span text, struct conf_net *net, struct why *why)
 {
 	struct span bits = text;
@@ -195,7 +211,10 @@ bool conf_addr_net(struct span text, struct conf_net *net, struct why *why)
 		return no(why, net->v6 ? "behind the slash there has to be a number from 0 to 128"
 				       : "behind the slash there has to be a number from 0 to 32");
 	net->bits = cut ? (unsigned)n : net->bits;
-	return !has_rest(net) || no(why, "it has bits behind those that count");
+	if (has_rest(net))
+		return no(why, "it has bits behind those that count");
+	unmap(net);
+	return true;
 }
 
 bool conf_addr_place(struct span text, struct why *why)

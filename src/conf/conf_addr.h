@@ -24,7 +24,8 @@ struct conf_net {
 	unsigned bits;        /* of them count */
 };
 
-/* "10.1.0.0/16", "2001:db8::/32", or an address alone. Nothing may stand behind the bits that count. */
+/* "10.1.0.0/16", "2001:db8::/32", or an address alone. Nothing may stand behind the bits that count. What is within
+ * ::ffff:0:0/96 is read as the IPv4 that it stands for. */
 MUST_CHECK bool conf_addr_net(struct span text, struct conf_net *net, struct why *why);
 /* The same, or a host name. */
 MUST_CHECK bool conf_addr_place(struct span text, struct why *why);

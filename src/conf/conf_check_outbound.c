@@ -28,19 +28,6 @@ static bool is_loopback(const struct conf_addr *a)
 	return !a->both && (a->v6 ? is_zero(a->ip, 15) && a->ip[15] == 1 : a->ip[0] == 127);
 }
 
-/* RFC 1918, 3927, 4193, 4291 section 2.5.6. */
-static bool is_private(const struct conf_addr *a)
-{
-	const unsigned char *ip = a->ip;
-
-	if (a->both)
-		return false;
-	if (a->v6)
-		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-	return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) || (ip[0] == 192 && ip[1] == 168) ||
-	       (ip[0] == 169 && ip[1] == 254);
-}
-
 /* --- fallback --- */
 
 /* A host that is an address, or localhost. */
@@ -124,7 +111,7 @@ void conf_check_fallbacks(const struct conf *c, struct conf_report *r)
 
 /* --- the service --- */
 
-/* Who can connect can send to everybody. */
+/* Without `clients` no other machine may connect. */
 static void check_reach(const struct conf *c, struct conf_report *r, const struct conf_service *s,
 			const struct conf_strings *list)
 {
@@ -132,12 +119,24 @@ static void check_reach(const struct conf *c, struct conf_report *r, const struc
 	struct why why;
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (!conf_addr_listen(span_str(list->at[i]), &at, &why))
-			continue;
-		if (is_any(&at) || (!is_loopback(&at) && !is_private(&at)))
-			conf_warning(r, conf_place_of(c, &list->at[i]), "services.%s passes on mail of whoever reaches %s "
-				     "to anybody; listen on an address that your own mail servers alone can reach",
+		if (conf_addr_listen(span_str(list->at[i]), &at, &why) && !is_loopback(&at))
+			conf_warning(r, conf_place_of(c, &list->at[i]), "services.%s listens on %s and takes connections of "
+				     "this machine alone, because clients is not set; name your mail servers there",
 				     s->name, list->at[i]);
+	}
+}
+
+/* Who can connect can send to everybody (SPEC SUB-5). */
+static void check_clients(const struct conf *c, struct conf_report *r, const struct conf_service *s)
+{
+	struct conf_net net;
+	struct why why;
+
+	for (size_t i = 0; i < s->clients.count; i++) {
+		if (conf_addr_net(span_str(s->clients.at[i]), &net, &why) && net.bits == 0)
+			conf_warning(r, conf_place_of(c, &s->clients.at[i]), "services.%s passes on mail of everybody in the "
+				     "world to anybody, because clients has %s; name the networks of your own mail servers",
+				     s->name, s->clients.at[i]);
 	}
 }
 
@@ -154,6 +153,9 @@ void conf_check_outbound(const struct conf *c, struct conf_report *r, struct con
 	if (s->remember_defers && s->remember == 0)
 		conf_warning(r, conf_place_of(c, &s->remember_defers), "services.%s.remember_defers is without effect, "
 			     "because remember is 0", s->name);
+	check_clients(c, r, s);
+	if (conf_check_is_set(c, &s->clients))
+		return;
 	check_reach(c, r, s, &s->listen);
 	check_reach(c, r, s, &s->listen_tls);
 }

@@ -1,9 +1,9 @@
 #include "ctl/ctl_json.h"
 
 #include "base/must.h"
-#include "conf/conf_date.h"
 
 #include <stdio.h>
+#include <time.h>
 
 json_t *ctl_json_made(json_t *j)
 {
@@ -26,12 +26,21 @@ json_t *ctl_json_text(const char *text)
 	return ctl_json_made(text != NULL && text[0] != '\0' ? json_string(text) : json_null());
 }
 
+const char *ctl_json_date(int64_t seconds, char text[CTL_JSON_DATE_MOST])
+{
+	time_t at = (time_t)seconds;
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm) == NULL || strftime(text, CTL_JSON_DATE_MOST, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		text[0] = '\0';
+	return text;
+}
+
 json_t *ctl_json_time(int64_t seconds)
 {
-	char text[CONF_DATE_MOST];
+	char text[CTL_JSON_DATE_MOST];
 
-	conf_date_print(seconds, text);
-	return ctl_json_text(text);
+	return ctl_json_text(seconds != 0 ? ctl_json_date(seconds, text) : "");
 }
 
 bool ctl_json_print(json_t *j)

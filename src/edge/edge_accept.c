@@ -51,12 +51,12 @@ static void on_timer(void *arg)
 
 /* On a port with TLS from the first byte there are no words before TLS: the connection
  * just closes. The answer is short enough for any socket buffer. */
-static void turn_away(int fd, bool implicit, const struct smtp_answer *a)
+static void turn_away(int fd, bool implicit, const struct smtp_answer *a, const char *sid)
 {
 	struct buf text;
 
 	buf_init(&text, SMTP_LINE_MOST);
-	if (!implicit && smtp_answer_put(&text, a, NULL)) {
+	if (!implicit && smtp_answer_put(&text, a, sid)) {
 		struct span say = buf_peek(&text);
 
 		if (write(fd, say.at, say.len) != (ssize_t)say.len)
@@ -67,20 +67,26 @@ static void turn_away(int fd, bool implicit, const struct smtp_answer *a)
 	close(fd);
 }
 
-static void log_refused(const struct plan_service *service, const struct addr *peer, const char *why)
+static void refuse(const struct door *d, int fd, const struct addr *peer, enum outcome outcome,
+		   const struct smtp_answer *a, const char *why)
 {
-	char text[ADDR_TEXT_MOST];
+	struct edge *e = d->accept->edge;
+	char text[ADDR_TEXT_MOST], sid[SESSION_SID + 1];
 	struct log_line line;
 
+	session_make_id(e, sid);
 	addr_print(peer, text);
 	log_begin(&line, "session-refused");
-	log_text(&line, "service", service->conf->name);
+	log_text(&line, "sid", sid);
+	log_text(&line, "service", e->plan->services[d->listen->service].conf->name);
 	log_text(&line, "client", text);
-	log_text(&line, "outcome", outcome_name(OUTCOME_LIMIT));
+	log_text(&line, "outcome", outcome_name(outcome));
 	log_text(&line, "why", why);
 	log_end(&line);
+	turn_away(fd, d->listen->implicit, a, sid);
 }
 
+/* Before a word is said, and before what a handshake costs (SPEC SUB-9, SUB-11). */
 static bool admit(struct door *d, int fd, const struct addr *peer)
 {
 	struct edge *e = d->accept->edge;
@@ -88,14 +94,17 @@ static bool admit(struct door *d, int fd, const struct addr *peer)
 	uint64_t key = addr_client_key(peer, shared_seed(e->shared));
 	bool by_addr;
 
+	if (!plan_service_admits(service, peer)) {
+		edge_count(e, COUNT_REFUSED, 1);
+		refuse(d, fd, peer, OUTCOME_ACCESS, &SMTP_SAY_ACCESS, "it is in none of the service's networks (clients)");
+		return false;
+	}
 	if (shared_enter(e->shared, e->slot, service->index, service->conf->max_connections, key,
 			 service->conf->max_connections_per_address, &by_addr))
 		return true;
 	edge_count(e, COUNT_REFUSED, 1);
-	log_refused(service, peer, by_addr ? "max_connections_per_address is reached" :
-		    "max_connections is reached");
-	turn_away(fd, d->listen->implicit,
-		  by_addr ? &SMTP_SAY_TOO_MANY_FROM : &SMTP_SAY_TOO_MANY_CONN);
+	refuse(d, fd, peer, OUTCOME_LIMIT, by_addr ? &SMTP_SAY_TOO_MANY_FROM : &SMTP_SAY_TOO_MANY_CONN,
+	       by_addr ? "max_connections_per_address is reached" : "max_connections is reached");
 	return false;
 }
 
@@ -132,8 +141,7 @@ static void begin(struct door *d, int fd, const struct addr *peer, const struct 
 	struct session *s;
 
 	if (e->draining) {
-		log_refused(service, peer, "the service ends");
-		turn_away(fd, d->listen->implicit, &SMTP_SAY_DRAIN);
+		refuse(d, fd, peer, OUTCOME_LIMIT, &SMTP_SAY_DRAIN, "the service ends");
 		return;
 	}
 	if (!admit(d, fd, peer))
@@ -195,7 +203,7 @@ static void out_of_descriptors(struct door *d)
 	fd = sock_accept(d->fd, &peer, &local);
 	if (fd >= 0) {
 		edge_count(a->edge, COUNT_REFUSED, 1);
-		turn_away(fd, d->listen->implicit, &SMTP_SAY_TOO_MANY_CONN);
+		turn_away(fd, d->listen->implicit, &SMTP_SAY_TOO_MANY_CONN, NULL);
 	}
 	a->spare = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
 	unwatch_all(a);

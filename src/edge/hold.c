@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define PIECE (32 * 1024)
-#define ENVELOPE_MOST (OUTBOUND_WAYS_MOST * 2 * 1024 * 1024)
+/* MAIL, and the recipients of all ways. */
+#define ENVELOPE_MOST (2 * SMTP_LINE_MOST + OUTBOUND_WAYS_MOST * OUTBOUND_RCPTS_MOST)
 
 enum stage {
 	STAGE_NEXT,     /* which way is next? */
@@ -298,28 +299,51 @@ static void begin_fallback(struct session *s)
 	h->stage = STAGE_CONNECT;
 }
 
-static void finish(struct session *s)
+static enum txn_outcome outcome_of(const struct session *s, unsigned delivered)
+{
+	const struct hold *h = hold_of(s);
+
+	if (delivered == 0)
+		return any_in_doubt(s) ? TXN_IN_DOUBT : TXN_REFUSED;
+	if (delivered == s->outbound->way_count)
+		return TXN_DELIVERED;
+	return h->ends[s->outbound->way_count - 1] == HOLD_DELIVERED ? TXN_FALLBACK : TXN_IN_DOUBT;
+}
+
+/* Some took the message, and nobody the rest. */
+static void answer_in_doubt(struct session *s, unsigned delivered)
+{
+	struct hold *h = hold_of(s);
+
+	why_set(&s->txn->why, FAULT_PEER, "the fallback did not take what %u of %u ways had not taken: "
+		"the others will have it twice", s->outbound->way_count - 1 - delivered, s->outbound->way_count - 1);
+	buf_free(&h->refusal);
+	must(smtp_answer_put(&h->refusal, &SMTP_SAY_LOST_UPSTREAM, s->sid));
+	edge_count(s->edge, COUNT_IN_DOUBT, 1);
+	answer(s, TXN_IN_DOUBT, buf_peek(&h->refusal));
+}
+
+/* All ways are through. False: the client has left no room for its answer. */
+static bool finish(struct session *s)
 {
 	struct hold *h = hold_of(s);
 	unsigned delivered = count_ways(s, true);
 
-	if (delivered == 0) {
-		answer(s, any_in_doubt(s) ? TXN_IN_DOUBT : TXN_REFUSED, buf_peek(&h->refusal));
-	} else if (delivered == s->outbound->way_count) {
-		answer(s, TXN_DELIVERED, buf_peek(&h->reply));
-	} else if (!h->to_fallback) {
+	if (delivered > 0 && delivered < s->outbound->way_count && !h->to_fallback) {
 		begin_fallback(s);
-	} else if (h->ends[s->outbound->way_count - 1] == HOLD_DELIVERED) {
-		answer(s, TXN_FALLBACK, buf_peek(&h->reply));
-	} else {
-		why_set(&s->txn->why, FAULT_PEER, "the fallback did not take what %u of %u ways had not taken: "
-			"the others will have it twice", s->outbound->way_count - 1 - delivered,
-			s->outbound->way_count - 1);
-		buf_free(&h->refusal);
-		must(smtp_answer_put(&h->refusal, &SMTP_SAY_LOST_UPSTREAM, s->sid));
-		edge_count(s->edge, COUNT_IN_DOUBT, 1);
-		answer(s, TXN_IN_DOUBT, buf_peek(&h->refusal));
+		return true;
 	}
+	/* That is so, whether or not the client will ever read it. */
+	txn_conclude(s->txn, outcome_of(s, delivered));
+	if (buf_space(&s->client.out) < TERMINATE_REPLY_ROOM)
+		return false;
+	if (delivered == 0)
+		answer(s, s->txn->outcome, buf_peek(&h->refusal));
+	else if (s->txn->outcome == TXN_IN_DOUBT)
+		answer_in_doubt(s, delivered);
+	else
+		answer(s, s->txn->outcome, buf_peek(&h->reply));
+	return true;
 }
 
 /* --- one way --- */
@@ -359,8 +383,8 @@ static void begin_way(struct session *s, unsigned i)
 	h->stage = STAGE_DATA;
 	h->sent = 0;
 	smtp_data_writer_init(&h->writer);
-	if (s->leg->state != LEG_READY || s->leg->stream.end != STREAM_OPEN)
-		end_lost_for(s, "the next hop has hung up");
+	if (!outbound_way_is_sound(s))
+		end_lost_for(s, "the next hop has hung up, or spoken unasked");
 	else if (s->edge->now - h->began >= HOLD_BEGIN_MOST_MSEC)
 		end_lost_for(s, "the ways before it took too long");
 }
@@ -393,7 +417,7 @@ static bool step_connect(struct session *s)
 {
 	struct hold *h = hold_of(s);
 	struct smtp_cmd mail;
-	struct buf line;
+	struct buf whole;
 
 	if (s->leg->state == LEG_FAILED || s->leg->state == LEG_CLOSED) {
 		end_unreached(s);
@@ -406,12 +430,11 @@ static bool step_connect(struct session *s)
 		end_lost_for(s, "the host does not offer what the message needs");
 		return true;
 	}
-	buf_init(&line, 2 * SMTP_LINE_MOST);
-	must(smtp_client_put_mail(&line, &s->leg->client.caps, &mail));
-	must(buf_put(&line, buf_peek(&h->envelope)));
+	buf_init(&whole, ENVELOPE_MOST);
+	must(smtp_client_put_mail(&whole, &s->leg->client.caps, &mail));
+	must(buf_put(&whole, buf_peek(&h->envelope)));
 	buf_free(&h->envelope);
-	must(buf_put(&h->envelope, buf_peek(&line)));
-	buf_free(&line);
+	h->envelope = whole;
 	h->sent = 0;
 	smtp_data_writer_init(&h->writer);
 	h->stage = STAGE_ENVELOPE;
@@ -582,8 +605,7 @@ static bool step(struct session *s)
 {
 	switch (hold_of(s)->stage) {
 	case STAGE_NEXT:
-		/* The client's answer, and its line, must have room. */
-		return buf_space(&s->client.out) >= TERMINATE_REPLY_ROOM && next_way(s);
+		return next_way(s);
 	case STAGE_CONNECT:
 		return step_connect(s);
 	case STAGE_ENVELOPE:

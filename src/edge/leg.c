@@ -4,7 +4,7 @@
 #include "edge/edge_route.h"
 #include "edge/session.h"
 #include "io/sock.h"
-#include "smtp/smtp_answer.h"
+#include "policy/policy_answer.h"
 #include "tls/tls_digest.h"
 
 #include <stdio.h>
@@ -142,15 +142,9 @@ static void tls_failed(struct leg *l, const struct why *why)
 }
 
 /* The name for SNI: the host's, or where that is an address the first that its certificate may have;
- * in transparent mode what the client has asked for, where it has; for DANE where the TLSA records are
- * (RFC 7672 section 8.1). */
+ * in transparent mode what the client has asked for, where it has. */
 static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
 {
-	const struct evidence_host *host = l->hop != NULL ? next_hop_host(l->hop, leg_here(l)->hop_host) : NULL;
-
-	if (host != NULL)
-		return host->tlsa_state == EVIDENCE_TLSA_USABLE && host->tlsa_base[0] != '\0' ?
-		       host->tlsa_base : host->name;
 	if (!is_transparent(l) && leg_here(l)->host->literal && settings(l)->names.count > 0)
 		return settings(l)->names.at[0];
 	if (!is_transparent(l))
@@ -162,29 +156,22 @@ static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
 }
 
 /* Of a next hop: whose names count, and the TLSA records, are the decision's. */
-static struct tls_conn *connect_hop(const struct leg *l, const char *host, const char *where)
+static struct tls_conn *connect_hop(const struct leg *l, const char *where)
 {
-	const struct next_hop *hop = l->hop;
-	const unsigned i = leg_here(l)->hop_host;
-	const struct policy_host *decided = &hop->decision.hosts[i];
-	const struct evidence_host *found = next_hop_host(hop, i);
-	const char *names[POLICY_NAMES_MOST + 1];
-	struct tls_expect expect = { .names = names };
 	char key[ADDR_TEXT_MOST + TLS_DIGEST_HEX + 8], digest[TLS_DIGEST_HEX + 1];
+	const unsigned i = leg_here(l)->hop_host;
+	struct plan_expect expect;
 
-	expect.name_count = policy_decide_names(&hop->decision, hop->found->all, i, names);
-	if (decided->dane) {
-		expect.tlsa = found->tlsa;
-		expect.tlsa_count = found->tlsa_count;
-	}
-	tls_digest(shared_seed(l->edge->shared), buf_peek(&hop->key), digest);
+	plan_expect(&l->hop->decision, l->hop->found->all, i, &expect);
+	tls_digest(shared_seed(l->edge->shared), buf_peek(&l->hop->key), digest);
 	snprintf(key, sizeof(key), "%s %u %s", where, i, digest);
-	return tls_conn_connect(hop->tls, host, &expect, key);
+	return tls_conn_connect(l->hop->tls, expect.sni, &expect.tls, key);
 }
 
-static struct tls_conn *connect_upstream(const struct leg *l, const char *host, const char *where)
+static struct tls_conn *connect_upstream(const struct leg *l, const char *where)
 {
-	char key[ADDR_TEXT_MOST + 256 + 32];
+	char key[ADDR_TEXT_MOST + 256 + 32], text[ADDR_TEXT_MOST];
+	const char *host = tls_host(l, text);
 
 	snprintf(key, sizeof(key), "%s %.255s %s %u", where, host, need_level_name(l->need.level), l->need.min_bits);
 	return tls_conn_connect(l->up->plan->tls, host, NULL, key);
@@ -192,13 +179,12 @@ static struct tls_conn *connect_upstream(const struct leg *l, const char *host, 
 
 static void begin_tls(struct leg *l)
 {
-	char where[ADDR_TEXT_MOST], text[ADDR_TEXT_MOST];
-	const char *host = tls_host(l, text);
+	char where[ADDR_TEXT_MOST];
 	struct tls_conn *tls;
 	struct why why;
 
 	leg_where(l, where);
-	tls = l->hop != NULL ? connect_hop(l, host, where) : connect_upstream(l, host, where);
+	tls = l->hop != NULL ? connect_hop(l, where) : connect_upstream(l, where);
 	if (!stream_start_tls(&l->stream, tls, &why)) {
 		tls_conn_free(tls);
 		if (l->stream.end != STREAM_OPEN) {
@@ -394,39 +380,11 @@ static bool step_tls(struct leg *l)
 	return true;
 }
 
-const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const struct tls_facts *facts)
-{
-	if (facts->absent == TLS_ABSENT_FAILED)
-		return &SMTP_SAY_TLS_FAILED;
-	if (need->min_bits > 0 && facts->bits < need->min_bits)
-		return &SMTP_SAY_TLS_WEAK;
-	return facts->on ? &SMTP_SAY_TLS_UNVERIFIED : &SMTP_SAY_TLS_MISSING;
-}
-
-/* Where on_failure is permanent the sender's own server is to give up (SPEC GC-2, GC-11). */
-static const struct smtp_answer *final_of(const struct smtp_answer *a)
-{
-	static const struct {
-		const struct smtp_answer *temporary, *permanent;
-	} pairs[] = {
-		{ &SMTP_SAY_TLS_WEAK, &SMTP_SAY_TLS_WEAK_FINAL },
-		{ &SMTP_SAY_TLS_MISSING, &SMTP_SAY_TLS_MISSING_FINAL },
-		{ &SMTP_SAY_TLS_FAILED, &SMTP_SAY_TLS_FAILED_FINAL },
-		{ &SMTP_SAY_TLS_UNVERIFIED, &SMTP_SAY_TLS_UNVERIFIED_FINAL },
-	};
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		if (pairs[i].temporary == a)
-			return pairs[i].permanent;
-	}
-	return a;
-}
-
 const struct smtp_answer *leg_refusal(const struct leg *l)
 {
 	bool permanent = l->hop != NULL && l->hop->decision.permanent;
 
-	return permanent ? final_of(l->refusal) : l->refusal;
+	return permanent ? policy_answer_final(l->refusal) : l->refusal;
 }
 
 static void note_server_name(struct leg *l)
@@ -449,7 +407,7 @@ static void judge(struct leg *l)
 	leg_facts(l, &facts);
 	leg_report_facts(l, &facts);
 	if (!need_met(&l->need, &facts, &why)) {
-		leg_try_failed(l, leg_policy_answer(&l->need, &facts), &why);
+		leg_try_failed(l, policy_answer_unmet(&l->need, &facts), &why);
 		return;
 	}
 	if (l->hop != NULL && l->hop->requiretls && (l->client.caps.have & SMTP_CAP_REQUIRETLS) == 0) {

@@ -141,10 +141,12 @@ void leg_close(struct leg *l);
 /* Resets the connection: what the upstream has of the message must not count as one. */
 void leg_abort(struct leg *l);
 
-/* What to tell a client whose recipient has a need that these facts don't meet. */
-const struct smtp_answer *leg_policy_answer(const struct tls_need *need, const struct tls_facts *facts);
+/* Something would have been refused: for a rule in shadow mode, MTA-STS in testing, or a host that is known for better
+ * (SPEC NEW-28, NEW-33). It is logged and counted. */
+void leg_report_shadow(const struct leg *l, const char *domain, const struct tls_need *wanted, const struct policy_rule *rule,
+		       const char *because, const struct why *why);
 
-/* In LEG_FAILED: what to tell the client. */
+/* In LEG_FAILED, of a decision's hosts: what to tell the client. */
 const struct smtp_answer *leg_refusal(const struct leg *l);
 
 void leg_facts(const struct leg *l, struct tls_facts *facts);

@@ -81,22 +81,29 @@ static void tell(const struct leg *l, enum policy_result_type type, bool tls, bo
 	edge_route_result(l->edge, &r);
 }
 
-/* A rule in shadow mode, MTA-STS in testing, or a host that is known for better (SPEC NEW-28, NEW-33). */
-static void log_report(const struct leg *l, const struct why *why)
+void leg_report_shadow(const struct leg *l, const char *domain, const struct tls_need *wanted, const struct policy_rule *rule,
+		       const char *because, const struct why *why)
 {
-	const struct policy_decision *d = &l->hop->decision;
 	struct log_line line;
 
 	edge_count(l->edge, COUNT_POLICY_REPORTS, 1);
 	log_begin(&line, "policy-report");
 	log_text(&line, "sid", l->session->sid);
-	log_text(&line, "domain", l->hop->found->all->domain);
+	log_text(&line, "domain", domain);
 	log_text(&line, "host", leg_host(l));
-	log_text(&line, "need", need_level_name(decided(l)->wanted.level));
-	log_text(&line, "rule", d->rule != NULL ? d->rule->key : "");
-	log_text(&line, "because", d->because_count > 0 ? d->because[0] : "");
+	log_text(&line, "need", need_level_name(wanted->level));
+	log_text(&line, "rule", rule != NULL ? rule->key : "");
+	log_text(&line, "because", because);
 	log_text(&line, "why", why->text);
 	log_end(&line);
+}
+
+static void log_report(const struct leg *l, const struct why *why)
+{
+	const struct policy_decision *d = &l->hop->decision;
+
+	leg_report_shadow(l, l->hop->found->all->domain, &decided(l)->wanted, d->rule,
+			  d->because_count > 0 ? d->because[0] : "", why);
 }
 
 /* The host had TLS so often that its absence is worth a look (SPEC NEW-33, FAULTS 15). */
@@ -124,7 +131,8 @@ void leg_report_facts(const struct leg *l, const struct tls_facts *facts)
 	struct why unmet, why;
 	bool wanted, met;
 
-	if (l->hop == NULL)
+	/* That there is no TLS where none was asked for says nothing of the host. */
+	if (l->hop == NULL || (!facts->on && facts->absent == TLS_ABSENT_UNWANTED))
 		return;
 	look_at_memory(l, facts);
 	wanted = need_met(&decided(l)->wanted, facts, &unmet);

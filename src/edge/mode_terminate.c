@@ -84,7 +84,7 @@ static void say_failure(struct session *s, const struct leg *l)
 	if (l->refusal == &SMTP_SAY_NO_UPSTREAM)
 		session_say(s, l->refusal);
 	else
-		session_say_text(s, l->refusal, l->why.text);
+		session_say_text(s, partner_leg_refusal(s), l->why.text);
 }
 
 /* A command may go to the upstream now: at once where it pipelines, else one at a time. */
@@ -120,8 +120,15 @@ static enum taken refuse(struct session *s, const struct smtp_answer *a)
 static enum taken no_service(struct session *s)
 {
 	const struct leg *l = s->leg;
-	struct smtp_answer a = *l->refusal;
+	struct smtp_answer a = *partner_leg_refusal(s);
 
+	/* Nobody's mail will do: RFC 5321 section 4.3.2 has 550 for this, and 421 would be tried again for days. */
+	if (a.code >= 500) {
+		if (too_many_errors(s))
+			return TAKEN_ENDED;
+		session_say_text(s, &a, l->why.text);
+		return TAKEN;
+	}
 	s->why = l->why;
 	if (l->refusal == &SMTP_SAY_NO_UPSTREAM) {
 		session_finish(s, OUTCOME_NO_UPSTREAM, &SMTP_SAY_NO_SERVICE);
@@ -331,22 +338,6 @@ static bool txn_is_lost(const struct session *s)
 	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
 }
 
-/* What the recipient's partner rule asks of the upstream (SPEC WG-9, GC-4), or the upstream itself where there is no
- * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the
- * answer's words, `need` what was met. */
-static const struct smtp_answer *partner_refusal(struct session *s, struct span rcpt, struct tls_need *need,
-						 struct why *why)
-{
-	struct tls_facts facts;
-
-	*need = (struct tls_need){ .level = NEED_NONE };
-	if (policy_table_count(partner_rules(s)) == 0)
-		return NULL;
-	*need = plan_need(s->up->plan, partner_find(s, rcpt), s->service->direction, s->server.tls);
-	leg_facts(s->leg, &facts);
-	return need_met(need, &facts, why) ? NULL : leg_policy_answer(need, &facts);
-}
-
 static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 {
 	const struct smtp_answer *refusal;
@@ -391,6 +382,7 @@ static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	mark = buf_used(&l->stream.out);
 	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
 	leg_promise(l, &need);
+	partner_report(s, cmd->path.text);
 	leg_sent(l, mark, AWAIT_RCPT);
 	txn_log_rcpt(s->txn, cmd->path.text);
 	smtp_server_rcpt(&s->server);

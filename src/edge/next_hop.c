@@ -1,7 +1,6 @@
 #include "edge/next_hop.h"
 
 #include "base/must.h"
-#include "smtp/smtp_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,27 +139,4 @@ unsigned next_hop_tries(const struct next_hop *h, uint16_t port, struct upstream
 bool next_hop_is_same(const struct next_hop *a, const struct next_hop *b)
 {
 	return a->tls == b->tls && span_eq(buf_peek(&a->key), buf_peek(&b->key));
-}
-
-const struct smtp_answer *next_hop_refusal(const struct next_hop *h)
-{
-	switch (h->decision.refusal) {
-	case POLICY_NO_DOMAIN:
-		return &SMTP_SAY_NO_DOMAIN;
-	case POLICY_NULL_MX:
-		return &SMTP_SAY_NULL_MX;
-	case POLICY_STS_NO_HOST:
-		return &SMTP_SAY_STS;
-	case POLICY_NO_ADDRESS:
-		return h->decision.permanent ? &SMTP_SAY_NO_HOST : &SMTP_SAY_DNS;
-	case POLICY_NO_REQUIRETLS:
-		return &SMTP_SAY_REQUIRETLS;
-	case POLICY_DNS_FAILED:
-	case POLICY_DANE_FAILED:
-		return &SMTP_SAY_DNS;
-	case POLICY_DELIVER:
-		break;
-	}
-	must(!"asked for a refusal of a decision to deliver");
-	return NULL;
 }

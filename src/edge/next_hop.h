@@ -44,7 +44,4 @@ const struct evidence_host *next_hop_host(const struct next_hop *h, unsigned i);
 /* One transaction's connection may serve the other's. */
 bool next_hop_is_same(const struct next_hop *a, const struct next_hop *b);
 
-/* The answer to a recipient that has nowhere to go, and in the decision's own words. */
-const struct smtp_answer *next_hop_refusal(const struct next_hop *h);
-
 #endif

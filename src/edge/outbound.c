@@ -2,9 +2,11 @@
 
 #include "base/must.h"
 #include "edge/hold.h"
+#include "edge/mode_terminate.h"
 #include "edge/partner.h"
 #include "edge/pool.h"
 #include "edge/session.h"
+#include "policy/policy_answer.h"
 #include "policy/policy_name.h"
 
 #include <stdlib.h>
@@ -150,7 +152,7 @@ static enum outbound_rcpt look_up(struct session *s, const struct smtp_cmd *cmd)
 	struct why why;
 
 	if (cmd->path.domain.len == 0 || cmd->path.domain.at[0] == '[' || !policy_name_fold(cmd->path.domain, domain))
-		return refuse(s, cmd, &SMTP_SAY_NO_DOMAIN, "This is no domain that mail could be routed by");
+		return refuse(s, cmd, &SMTP_SAY_NO_DOMAIN, POLICY_ANSWER_NO_ROUTE);
 	found = want_evidence(s, domain);
 	if (found == NULL)
 		return OUTBOUND_WAIT;
@@ -162,6 +164,17 @@ static enum outbound_rcpt look_up(struct session *s, const struct smtp_cmd *cmd)
 }
 
 /* --- the fallback --- */
+
+/* What MAIL asks for the fallback has to promise too, or the message could not be handed to it. */
+static bool fallback_takes_mail(const struct session *s, const struct leg *l)
+{
+	struct smtp_cmd mail;
+
+	must(smtp_cmd_read(buf_peek(&s->outbound->mail), &mail) == NULL);
+	if (s->outbound->requiretls && l->need.level < NEED_VERIFY)
+		return false;
+	return smtp_client_can_mail(&l->client.caps, &mail);
+}
 
 /* A second way needs somebody to take over what one of the ways does not get through (edge/hold.h): it must be there first. */
 static bool fallback_is_ready(struct session *s, bool *wait)
@@ -181,9 +194,11 @@ static bool fallback_is_ready(struct session *s, bool *wait)
 		;
 	*wait = o->fallback->state != LEG_READY && o->fallback->state != LEG_FAILED &&
 		o->fallback->state != LEG_CLOSED;
-	if (*wait || o->fallback->state == LEG_READY)
-		return !*wait;
-	leg_free(o->fallback);
+	if (*wait)
+		return false;
+	if (o->fallback->state == LEG_READY && fallback_takes_mail(s, o->fallback))
+		return true;
+	pool_dismiss(o->fallback);
 	o->fallback = NULL;
 	o->fallback_failed = true;
 	return false;
@@ -207,6 +222,19 @@ static enum outbound_rcpt split(struct session *s, const struct smtp_cmd *cmd)
 	return refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
 }
 
+/* What a way has said while it was parked nobody had asked for: it is no answer to what it would be told now. */
+static enum outbound_rcpt open_again(struct session *s, const struct smtp_cmd *cmd, unsigned i)
+{
+	struct why why;
+
+	outbound_open_way(s, i);
+	if (s->leg == NULL || outbound_way_is_sound(s))
+		return OUTBOUND_TAKEN;
+	why_set(&why, FAULT_PEER, "the next hop hung up, or spoke unasked, while others were told their recipients");
+	terminate_lost(s, &why);
+	return refuse(s, cmd, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
+}
+
 /* Opens the way of o->hop. */
 static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *cmd)
 {
@@ -217,10 +245,8 @@ static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *c
 		return OUTBOUND_TAKEN;
 	if (o->way_now >= 0 && outbound_is_awaited(s))
 		return OUTBOUND_WAIT;
-	if (i >= 0) {
-		outbound_open_way(s, (unsigned)i);
-		return OUTBOUND_TAKEN;
-	}
+	if (i >= 0)
+		return open_again(s, cmd, (unsigned)i);
 	if (o->way_now >= 0 && !outbound_is_needed(outbound_way_now(s)))
 		outbound_drop_way(s, (unsigned)o->way_now);
 	if (o->way_count > 0)
@@ -400,7 +426,9 @@ static enum outbound_rcpt send_rcpt(struct session *s, const struct smtp_cmd *cm
 
 	if (!smtp_client_can_rcpt(&l->client.caps, cmd))
 		return refuse(s, cmd, &SMTP_SAY_NEXT_HOP_UTF8, SMTP_SAY_NEXT_HOP_UTF8.text);
-	if (!may_send(l) || buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
+	if (buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
+		return refuse(s, cmd, &SMTP_SAY_TOO_MANY_RCPT, SMTP_SAY_TOO_MANY_RCPT.text);
+	if (!may_send(l))
 		return OUTBOUND_WAIT;
 	mark = buf_used(&l->stream.out);
 	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
@@ -458,7 +486,7 @@ enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	if (o->condition != NULL)
 		return take_on_condition(s, cmd);
 	if (o->hop->decision.refusal != POLICY_DELIVER)
-		return refuse_for_policy(s, cmd, next_hop_refusal(o->hop), o->hop->decision.because[0]);
+		return refuse_for_policy(s, cmd, policy_answer_refusal(&o->hop->decision), o->hop->decision.because[0]);
 	failed = find_failed(o, o->hop);
 	if (failed != NULL)
 		return refuse_for_policy(s, cmd, &failed->told.answer, failed->told.text);
@@ -519,6 +547,9 @@ bool outbound_lost(struct session *s, const struct why *why)
 	struct outbound *o = s->outbound;
 	struct outbound_way *w = o != NULL ? outbound_way_now(s) : NULL;
 
+	/* What the last transaction left is no loss for this one. */
+	if (o != NULL && w == NULL)
+		return true;
 	if (w == NULL || w->rcpt_ok > 0)
 		return false;
 	remember_failed(o, w->hop, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);

@@ -19,6 +19,8 @@
 #define OUTBOUND_FOUND_MOST 32
 /* Next hops of one transaction that were found wanting, and are not connected to again. */
 #define OUTBOUND_FAILED_MOST 16
+/* Octets of the RCPT commands of one way. */
+#define OUTBOUND_RCPTS_MOST (2 * 1024 * 1024)
 
 struct outbound_way {
 	struct next_hop *hop;  /* held; NULL: the way to the fallback */
@@ -88,6 +90,8 @@ bool outbound_is_split(const struct session *s);
 
 /* For edge/hold.c: */
 void outbound_open_way(struct session *s, unsigned i);
+/* Its leg is there, and has said nothing since it was parked. */
+bool outbound_way_is_sound(const struct session *s);
 /* The way to the fallback, opened. */
 struct outbound_way *outbound_begin_fallback(struct session *s);
 

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#define WAY_RCPTS_MOST (2 * 1024 * 1024)
-
 struct outbound_way *outbound_way_now(const struct session *s)
 {
 	const struct outbound *o = s->outbound;
@@ -28,7 +26,7 @@ static struct outbound_way *new_way(struct next_hop *hop)
 
 	w->hop = hop != NULL ? next_hop_hold(hop) : NULL;
 	buf_init(&w->refused, TXN_THEIRS_MOST);
-	buf_init(&w->rcpts, WAY_RCPTS_MOST);
+	buf_init(&w->rcpts, OUTBOUND_RCPTS_MOST);
 	return w;
 }
 
@@ -103,6 +101,12 @@ void outbound_open_way(struct session *s, unsigned i)
 	o->ways[i]->leg = NULL;
 }
 
+bool outbound_way_is_sound(const struct session *s)
+{
+	leg_fill(s->leg);
+	return s->leg->state == LEG_READY && s->leg->stream.end == STREAM_OPEN && buf_used(&s->leg->stream.in) == 0;
+}
+
 void outbound_begin_way(struct session *s, struct next_hop *hop)
 {
 	struct outbound *o = s->outbound;
@@ -120,8 +124,8 @@ struct outbound_way *outbound_begin_fallback(struct session *s)
 	outbound_begin_way(s, NULL);
 	s->leg = o->fallback;
 	o->fallback = NULL;
-	/* It may have had enough of waiting meanwhile. */
-	if (s->leg != NULL && (s->leg->state != LEG_READY || s->leg->stream.end != STREAM_OPEN)) {
+	/* It may have had enough of waiting meanwhile, or have said so. */
+	if (s->leg != NULL && !outbound_way_is_sound(s)) {
 		leg_free(s->leg);
 		s->leg = NULL;
 	}
@@ -134,7 +138,7 @@ bool outbound_settle(struct session *s)
 {
 	struct outbound *o = s->outbound;
 
-	if (o == NULL || o->way_count <= 1)
+	if (o == NULL || o->way_count == 0 || (o->way_count == 1 && o->way_now == 0))
 		return true;
 	if (outbound_is_awaited(s))
 		return false;

@@ -17,6 +17,7 @@ static const struct {
 	[OUTCOME_BAD_CHUNK] = { "bad-chunk", FAULT_PEER },
 	[OUTCOME_TOO_MANY_ERRORS] = { "too-many-errors", FAULT_PEER },
 	[OUTCOME_LIMIT] = { "limit", FAULT_POLICY },
+	[OUTCOME_ACCESS] = { "access", FAULT_POLICY },
 	[OUTCOME_NO_UPSTREAM] = { "no-upstream", FAULT_PEER },
 	[OUTCOME_UPSTREAM_421] = { "upstream-421", FAULT_PEER },
 	[OUTCOME_DRAINED] = { "drained", FAULT_NONE },

@@ -20,6 +20,7 @@ enum outcome {
 	OUTCOME_BAD_CHUNK,        /* a BDAT whose size can't be read */
 	OUTCOME_TOO_MANY_ERRORS,
 	OUTCOME_LIMIT,            /* a limit on connections, at accept */
+	OUTCOME_ACCESS,           /* the client is not one of `clients`, at accept */
 	OUTCOME_NO_UPSTREAM,      /* nothing known of the upstream at EHLO */
 	OUTCOME_UPSTREAM_421,     /* the upstream said 421, and so did we */
 	OUTCOME_DRAINED,

@@ -1,6 +1,9 @@
 #include "edge/partner.h"
 
 #include "edge/edge_route.h"
+#include "policy/policy_answer.h"
+
+#include <stdio.h>
 
 struct policy_table *partner_rules(const struct session *s)
 {
@@ -29,31 +32,62 @@ struct tls_need partner_first_need(const struct session *s, bool client_tls)
 	return plan_need_first(partner_rules(s), s->up->plan, s->service->direction, client_tls, s->edge->wall);
 }
 
-/* `inbound` is about mail that comes in: to a domain of ours, or from one that has a rule of its own, whichever way it then
- * goes on. That everybody's mail must come under TLS ("*") says nothing of the mail that our own servers send out. */
-static bool wants_of_sender(const struct session *s)
+const struct smtp_answer *partner_leg_refusal(const struct session *s)
 {
-	const struct policy_rule *rule = policy_table_find(partner_rules(s), buf_peek(&s->txn->from), POLICY_INBOUND,
-							   s->edge->wall);
+	const struct leg *l = s->leg;
+	bool final = plan_need_is_final(partner_rules(s), s->up->plan, s->service->direction, s->server.tls,
+					s->edge->wall, &l->need);
 
-	if (rule == NULL || rule->inbound != POLICY_LEVEL_ENCRYPT)
-		return false;
-	return s->service->direction == POLICY_INBOUND || !span_eq(span_str(rule->key), SPAN("*"));
+	return final ? policy_answer_final(l->refusal) : l->refusal;
 }
 
-static bool wants_of_recipient(const struct session *s, struct span recipient)
+const struct smtp_answer *partner_refusal(const struct session *s, struct span recipient, struct tls_need *need,
+					  struct why *why)
+{
+	const struct policy_rule *rule;
+	const struct smtp_answer *a;
+	struct tls_facts facts;
+	struct tls_need final;
+	struct why said;
+
+	*need = (struct tls_need){ .level = NEED_NONE };
+	if (policy_table_count(partner_rules(s)) == 0)
+		return NULL;
+	rule = partner_find(s, recipient);
+	*need = plan_need(s->up->plan, rule, s->service->direction, s->server.tls);
+	leg_facts(s->leg, &facts);
+	if (need_met(need, &facts, why))
+		return NULL;
+	a = policy_answer_unmet(need, &facts);
+	final = plan_need_final(s->up->plan, rule, s->service->direction, s->server.tls);
+	return need_met(&final, &facts, &said) ? a : policy_answer_final(a);
+}
+
+void partner_report(struct session *s, struct span recipient)
 {
 	const struct policy_rule *rule = partner_find(s, recipient);
+	char domain[SMTP_DOMAIN_MOST + 1], because[POLICY_TEXT_MOST];
+	struct span at = recipient;
+	struct tls_facts facts;
+	struct tls_need wanted;
+	struct why why;
 
-	if (rule == NULL)
-		return false;
-	return rule->client == POLICY_CLIENT_REQUIRED ||
-	       (s->service->direction == POLICY_INBOUND && rule->inbound == POLICY_LEVEL_ENCRYPT);
+	if (rule == NULL || !rule->report || rule == s->txn->reported)
+		return;
+	wanted = plan_need_wanted(s->up->plan, rule, s->service->direction, s->server.tls);
+	leg_facts(s->leg, &facts);
+	if (need_met(&wanted, &facts, &why))
+		return;
+	s->txn->reported = rule;
+	while (span_find(at, '@') < at.len)
+		(void)span_cut(&at, '@');
+	snprintf(domain, sizeof(domain), "%.*s", (int)at.len, at.at);
+	snprintf(because, sizeof(because), "rule %s (%s): only reported", rule->key, rule->origin);
+	leg_report_shadow(s->leg, domain, &wanted, rule, because, &why);
 }
 
 bool partner_wants_client_tls(const struct session *s, struct span recipient)
 {
-	if (s->server.tls || policy_table_count(partner_rules(s)) == 0)
-		return false;
-	return wants_of_sender(s) || wants_of_recipient(s, recipient);
+	return !s->server.tls && plan_wants_client_tls(s->service, partner_rules(s), buf_peek(&s->txn->from), recipient,
+						       s->edge->wall);
 }

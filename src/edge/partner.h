@@ -17,6 +17,17 @@ const struct policy_rule *partner_find(const struct session *s, struct span addr
 /* What a leg is made for before a recipient is known. */
 struct tls_need partner_first_need(const struct session *s, bool client_tls);
 
+/* In LEG_FAILED: what to tell a client, whoever its recipients. */
+const struct smtp_answer *partner_leg_refusal(const struct session *s);
+/* What the recipient's partner rule asks of the upstream (SPEC WG-9, GC-4), or the upstream itself where there is no
+ * rule: the leg was made for the one that asks least. NULL: nothing that is not there. `why` has the answer's words,
+ * `need` what was met. */
+MUST_CHECK const struct smtp_answer *partner_refusal(const struct session *s, struct span recipient,
+						     struct tls_need *need, struct why *why);
+/* The recipient was sent on. Where its rule is in shadow mode and would have refused it, that is logged and counted, once for
+ * recipients in a row that share the rule (SPEC NEW-28). */
+void partner_report(struct session *s, struct span recipient);
+
 /* Whether the rule for the recipient, or that for the sender, asks for TLS on the client's side, which is not there
  * (SPEC WG-9, PP-9). */
 bool partner_wants_client_tls(const struct session *s, struct span recipient);

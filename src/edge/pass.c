@@ -94,11 +94,21 @@ static bool pass_fin(struct session *s, const struct stream *from, struct stream
 	return true;
 }
 
+/* Who reads nothing more must not keep a peer that has gone: what is held for it would be lost by the reset in
+ * any case. */
+static void look_behind(const struct pass_way *w, struct stream *from, const struct stream *to)
+{
+	if (w->splice.inside > 0 || !stream_flushed(to))
+		(void)stream_look_behind(from);
+}
+
 bool pass_ends(struct session *s, bool client_all, bool server_all)
 {
 	struct stream *client = &s->client, *server = &s->leg->stream;
 	bool moved = false;
 
+	look_behind(&s->pass->up, client, server);
+	look_behind(&s->pass->down, server, client);
 	if (client->end == STREAM_RESET) {
 		pass_reset(s, server, OUTCOME_CLIENT_RESET, &client->why);
 		return true;

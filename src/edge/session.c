@@ -67,6 +67,11 @@ void session_use_action(struct session *s, const struct plan_action *action, con
 	s->server.need_tls = action->need_tls;
 }
 
+void session_make_id(struct edge *e, char sid[SESSION_SID + 1])
+{
+	snprintf(sid, SESSION_SID + 1, "%012llx", (unsigned long long)(mix(e->sid_seed++) >> 16));
+}
+
 struct session *session_new(struct edge *e, const struct plan_service *service, bool implicit,
 			    const struct addr *peer, const struct addr *local)
 {
@@ -81,8 +86,7 @@ struct session *session_new(struct edge *e, const struct plan_service *service, 
 	s->local = *local;
 	s->born = s->phase_since = e->now;
 	s->timer_at = MSEC_NEVER;
-	snprintf(s->sid, sizeof(s->sid), "%012llx",
-		 (unsigned long long)(mix(e->sid_seed++) >> 16));
+	session_make_id(e, s->sid);
 	stream_init(&s->client);
 	smtp_server_init(&s->server, service->hostname);
 	if (service->upstream != NULL || service->next_hop != NULL)

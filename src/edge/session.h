@@ -74,6 +74,9 @@ struct session {
 /* From here on the session is what the action says. */
 void session_use_action(struct session *s, const struct plan_action *action, const char *rule);
 
+/* An id that no other session of this edge has had. */
+void session_make_id(struct edge *e, char sid[SESSION_SID + 1]);
+
 /* The stream must have been opened by the caller at once after this; then session_begin. */
 struct session *session_new(struct edge *e, const struct plan_service *service, bool implicit,
 			    const struct addr *peer, const struct addr *local);

@@ -175,6 +175,9 @@ static void early(struct session *s)
 		return;
 	}
 	remember(s);
+	/* In mode outbound that host's connection ends, and not the client's (close_one_way). */
+	if (s->outbound != NULL && reply_of(s)->code == 421)
+		reply_of(s)->code = 451;
 	txn_judge_theirs(s->txn, TXN_REFUSED_EARLY, reply_of(s));
 	leg_abort(s->leg);
 	if (s->phase == PHASE_FINAL)
@@ -397,7 +400,7 @@ static void answered(struct session *s)
 	/* Of what went well only the last word is worth a place in the log. */
 	if (is_refusal(code) || what == AWAIT_FINAL)
 		remember(s);
-	if (code == 421 && what != AWAIT_CHUNK_DATA) {
+	if (code == 421 && (what != AWAIT_CHUNK_DATA || s->outbound != NULL)) {
 		closing_reply(s, what);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "edge/outcome.h"
 #include "base/clock.h"
 #include "mail/mail_trace.h"
+#include "policy/policy_rule.h"
 #include "smtp/smtp_answer.h"
 #include "smtp/smtp_data.h"
 #include "smtp/smtp_reply.h"
@@ -50,6 +51,8 @@ struct txn {
 	 * then this is the answer. Either words of our own or a reply of the upstream. */
 	const struct smtp_answer *ours;
 	struct buf theirs;
+
+	const struct policy_rule *reported; /* in shadow mode, and logged; one of the session's `rules`; NULL: none */
 
 	enum txn_outcome outcome;
 	struct why why;

@@ -2,12 +2,30 @@
 
 #include "base/must.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Events of streams that are taken at once. */
+#define BATCH 64
+
+/* Streams stand in an epoll of their own, which libevent watches as a single descriptor. libevent tells a reset
+ * (EPOLLERR) as it tells octets, so that each read would have to be followed by one that finds nothing: half of all,
+ * 0.3 µs each. And what it does itself for an event is another 0.3 µs; both together are 4 % of a message of 4 KB. */
+struct streams {
+	int epoll;
+	unsigned count;
+	struct event *ready; /* watched while there is a stream: else the loop would never be without work */
+	struct epoll_event batch[BATCH];
+	int batch_at, batch_count;
+};
 
 struct loop {
 	struct event_base *base;
+	struct streams streams;
 	msec now;
 	bool timed;   /* `now` was read in this batch */
 	bool again;
@@ -15,7 +33,8 @@ struct loop {
 };
 
 struct loop_watch {
-	struct event event;
+	struct event *event; /* NULL: a stream */
+	int fd;
 	struct loop *loop;
 	void (*on)(void *arg, unsigned what);
 	void *arg;
@@ -37,22 +56,30 @@ struct loop_signal {
 	void *arg;
 };
 
+static void streams_ready(evutil_socket_t fd, short events, void *arg);
+
 struct loop *loop_new(void)
 {
 	struct loop *l = mem_new(sizeof(*l));
 	struct event_config *config = event_config_new();
 
 	must(config != NULL);
-	must(event_config_require_features(config, EV_FEATURE_ET) == 0); /* streams are built on it */
+	must(event_config_require_features(config, EV_FEATURE_ET) == 0);
 	must(event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0);
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
 	must(l->base != NULL);
+	l->streams.epoll = epoll_create1(EPOLL_CLOEXEC);
+	must(l->streams.epoll >= 0);
+	l->streams.ready = event_new(l->base, l->streams.epoll, EV_READ | EV_ET | EV_PERSIST, streams_ready, l);
+	must(l->streams.ready != NULL);
 	return l;
 }
 
 void loop_free(struct loop *l)
 {
+	event_free(l->streams.ready);
+	close(l->streams.epoll);
 	event_base_free(l->base);
 	free(l);
 }
@@ -128,17 +155,80 @@ static struct loop_watch *watch(struct loop *l, int fd, short events,
 	struct loop_watch *w = mem_new(sizeof(*w));
 
 	w->loop = l;
+	w->fd = fd;
 	w->on = on;
 	w->arg = arg;
-	must(event_assign(&w->event, l->base, fd, events, watch_event, w) == 0);
-	must(event_add(&w->event, NULL) == 0);
+	w->event = event_new(l->base, fd, events, watch_event, w);
+	must(w->event != NULL && event_add(w->event, NULL) == 0);
 	return w;
+}
+
+static unsigned what_of(uint32_t events)
+{
+	unsigned what = 0;
+
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		what |= LOOP_READ;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		what |= LOOP_WRITE;
+	if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		what |= LOOP_BEHIND;
+	return what;
+}
+
+static void streams_ready(evutil_socket_t fd, short events, void *arg)
+{
+	struct loop *l = arg;
+	struct streams *all = &l->streams;
+
+	(void)fd;
+	(void)events;
+	read_clock(l);
+	all->batch_count = epoll_wait(all->epoll, all->batch, BATCH, 0);
+	must(all->batch_count >= 0 || errno == EINTR);
+	for (all->batch_at = 0; all->batch_at < all->batch_count; all->batch_at++) {
+		const struct epoll_event *one = &all->batch[all->batch_at];
+		struct loop_watch *w = one->data.ptr;
+
+		if (w != NULL)
+			w->on(w->arg, what_of(one->events));
+	}
+	/* It may be that not all have been told, and of those there will be no edge. */
+	if (all->batch_count == BATCH)
+		event_active(all->ready, EV_READ, 0);
+	all->batch_count = 0;
 }
 
 struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 				     void (*on)(void *arg, unsigned what), void *arg)
 {
-	return watch(l, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on, arg);
+	struct loop_watch *w = mem_new(sizeof(*w));
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+		.data.ptr = w,
+	};
+
+	w->loop = l;
+	w->fd = fd;
+	w->on = on;
+	w->arg = arg;
+	must(epoll_ctl(l->streams.epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+	if (l->streams.count++ == 0)
+		must(event_add(l->streams.ready, NULL) == 0);
+	return w;
+}
+
+static void unwatch_stream(struct loop_watch *w)
+{
+	struct streams *all = &w->loop->streams;
+
+	must(epoll_ctl(all->epoll, EPOLL_CTL_DEL, w->fd, NULL) == 0);
+	for (int i = all->batch_at; i < all->batch_count; i++) {
+		if (all->batch[i].data.ptr == w)
+			all->batch[i].data.ptr = NULL;
+	}
+	if (--all->count == 0)
+		must(event_del(all->ready) == 0);
 }
 
 struct loop_watch *loop_watch_read(struct loop *l, int fd,
@@ -161,7 +251,10 @@ struct loop_watch *loop_watch_level(struct loop *l, int fd, unsigned what,
 
 void loop_unwatch(struct loop_watch *w)
 {
-	must(event_del(&w->event) == 0);
+	if (w->event != NULL)
+		event_free(w->event);
+	else
+		unwatch_stream(w);
 	free(w);
 }
 

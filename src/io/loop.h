@@ -8,7 +8,13 @@
 
 #include <stdbool.h>
 
-enum loop_what { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum loop_what {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	/* Of streams: behind the octets that have come stands something else (FIN, RST, urgent data), told together with
+	 * them. Without it a read that brings less than was asked for has taken all, and what comes next is told anew. */
+	LOOP_BEHIND = 4,
+};
 
 struct loop;
 struct loop_watch; /* a descriptor that is watched */
@@ -30,7 +36,7 @@ void loop_again(struct loop *l);
 msec loop_now(const struct loop *l);
 
 /* Edge-triggered, read and write: for streams. One epoll_ctl for the whole life. An end of the
- * connection comes as LOOP_READ or as both. */
+ * connection comes as LOOP_READ or as both, and as LOOP_BEHIND. */
 struct loop_watch *loop_watch_stream(struct loop *l, int fd,
 				     void (*on)(void *arg, unsigned what), void *arg);
 /* Level-triggered, read alone: for listening sockets and channels. */

@@ -77,6 +77,8 @@ void stream_ready(struct stream *s, unsigned what)
 		s->ready_in = true;
 	if (what & LOOP_WRITE)
 		s->ready_out = true;
+	if (what & LOOP_BEHIND)
+		s->behind = true;
 }
 
 void stream_hold(struct stream *s)
@@ -233,6 +235,17 @@ bool stream_fill(struct stream *s, msec now)
 	if (moved)
 		s->moved_at = now;
 	return moved;
+}
+
+bool stream_look_behind(struct stream *s)
+{
+	bool blocked = s->bypassed || buf_space(&s->in) == 0;
+
+	if (!s->open || s->end != STREAM_OPEN || s->tls != NULL || !blocked || !stream_below_look(s))
+		return false;
+	s->dry = true;
+	s->end = STREAM_RESET;
+	return true;
 }
 
 /* Nobody will ever get what waits; who waits for room behind it shall not wait for ever. */

@@ -3,7 +3,7 @@
  * started. It owns its descriptor, its TLS connection and its buffers.
  *
  * Readiness is remembered, not asked for: sockets are watched edge-triggered, an event
- * sets ready_in or ready_out (stream_ready), and only an EAGAIN takes it back. So after any
+ * sets ready_in or ready_out (stream_ready); an EAGAIN takes it back, or a read that brought all. So after any
  * event the session runs as far as it goes and nothing need be armed again. Octets may also wait
  * above the socket, still sealed or inside OpenSSL, while `in` is full: no event tells of
  * them, so stream_fill is to be called whenever `in` has got room. */
@@ -48,6 +48,7 @@ struct stream {
 	bool pipe_is_a;
 	bool open;
 	bool ready_in, ready_out;
+	bool behind;               /* a read that brings little is followed by another (LOOP_BEHIND) */
 	enum stream_end below;     /* of the transport alone: OPEN, CLOSED or RESET */
 	bool dry;                  /* the transport will give no more */
 	bool held;                 /* stream_hold was called */
@@ -105,6 +106,10 @@ bool stream_fill(struct stream *s, msec now);
 /* After a reset, and when TLS is broken, what waits in `out` is dropped (an alert of ours is
  * still sent). */
 bool stream_flush(struct stream *s, msec now);
+
+/* Where nothing can be read for want of room: a reset that stands behind the octets that wait ends the stream now, and
+ * they are lost. For who would have to let go of both ends then anyway. True where it did. */
+bool stream_look_behind(struct stream *s);
 
 /* Nothing waits to be sent, neither plain nor encrypted. */
 bool stream_flushed(const struct stream *s);

@@ -19,9 +19,9 @@ void stream_below_lost(struct stream *s, const char *what, int error)
 		why_set(&s->why, FAULT_PEER, "%s: %s", what, strerror(error));
 }
 
-/* Reads until EAGAIN, though a read that brought less than was asked for has emptied the socket. A
- * FIN or a RST may stand behind the octets; its edge was told together with theirs, will not
- * be told again, and libevent does not tell it apart (EPOLLERR comes as read and write). */
+/* A read that brings less than was asked for has emptied the socket: what comes later has an edge of its own. But for
+ * what stood behind the octets already when theirs was told, and was told with it; then only EAGAIN, or the end, is
+ * the end. */
 static bool sock_read(struct stream *s, struct buf *to)
 {
 	size_t room;
@@ -36,6 +36,7 @@ static bool sock_read(struct stream *s, struct buf *to)
 	} while (got < 0 && errno == EINTR);
 	if (got > 0) {
 		buf_commit(to, (size_t)got);
+		s->ready_in = (size_t)got == room || s->behind;
 		return true;
 	}
 	/* Before the buffer is given back: that may change errno. */
@@ -44,7 +45,7 @@ static bool sock_read(struct stream *s, struct buf *to)
 	else if (got == 0 && s->below == STREAM_OPEN)
 		s->below = STREAM_CLOSED;
 	buf_commit(to, 0);
-	s->ready_in = false;
+	s->ready_in = s->behind = false;
 	s->dry = s->below != STREAM_OPEN;
 	return false;
 }
@@ -121,6 +122,28 @@ bool stream_below_write(struct stream *s, struct buf *from)
 	if (s->below == STREAM_RESET || buf_used(from) == 0)
 		return false;
 	return s->pipe != NULL ? pipe_write(s, from) : sock_write(s, from);
+}
+
+static int pending_error(const struct stream *s)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	if (s->pipe != NULL)
+		return s->pipe->reset ? ECONNRESET : 0;
+	/* A socket that is broken has been told as such. */
+	if (s->behind && getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	return error;
+}
+
+bool stream_below_look(struct stream *s)
+{
+	int error = pending_error(s);
+
+	if (error != 0)
+		stream_below_lost(s, "receiving", error);
+	return error != 0;
 }
 
 void stream_below_shut(struct stream *s)

@@ -16,6 +16,9 @@ bool stream_below_write(struct stream *s, struct buf *from);
 /* The transport has failed: an error of the socket. The first one stands. */
 void stream_below_lost(struct stream *s, const char *what, int error);
 
+/* Whether the transport has failed behind octets that nobody reads; sets s->below. */
+bool stream_below_look(struct stream *s);
+
 /* Our FIN. */
 void stream_below_shut(struct stream *s);
 void stream_below_close(struct stream *s, bool reset);

@@ -2,6 +2,32 @@
 
 #include <time.h>
 
+void mail_date_put(struct text *t, int64_t when)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t seconds = (time_t)when;
+	struct tm tm = { .tm_mday = 1 };
+
+	gmtime_r(&seconds, &tm);
+	text_put(t, span_of(days + 3 * tm.tm_wday, 3));
+	text_put(t, SPAN(", "));
+	text_number(t, tm.tm_mday);
+	text_put(t, SPAN(" "));
+	text_put(t, span_of(months + 3 * tm.tm_mon, 3));
+	text_put(t, SPAN(" "));
+	text_number(t, tm.tm_year + 1900);
+	text_put(t, SPAN(" "));
+	text_digits(t, (unsigned)tm.tm_hour, 2);
+	text_put(t, SPAN(":"));
+	text_digits(t, (unsigned)tm.tm_min, 2);
+	text_put(t, SPAN(":"));
+	text_digits(t, (unsigned)tm.tm_sec, 2);
+	text_put(t, SPAN(" +0000"));
+}
+
+/* --- reading --- */
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

@@ -20,12 +20,17 @@ static size_t step(struct span s, size_t i)
 	return i + (s.at[i] == '\\' && i + 1 < s.len ? 2 : 1);
 }
 
-/* Behind the quoted string or domain literal that begins at `i`; the end of all where it is not closed. */
+/* Behind the quoted string or domain literal that begins at `i`. Where it is not closed soon it is none: who
+ * calls himself "[" must not hide what the server wrote behind it. */
 static size_t skip_to(struct span s, size_t i, char end)
 {
-	for (i++; i < s.len && s.at[i] != end;)
-		i = step(s, i);
-	return i < s.len ? i + 1 : s.len;
+	const size_t begin = i;
+
+	for (i++; i < s.len && i - begin < MAIL_HOP_TEXT_MOST; i = step(s, i)) {
+		if (s.at[i] == end)
+			return i + 1;
+	}
+	return begin + 1;
 }
 
 /* Comments nest. */

@@ -2,9 +2,9 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "mail/mail_date.h"
 
 #include <string.h>
-#include <time.h>
 
 #define HELO_MOST 255
 
@@ -23,31 +23,6 @@ static void put_host(struct text *t, struct span said)
 	for (size_t i = 0; i < shown.len; i++)
 		word[i] = is_host_char(shown.at[i]) ? shown.at[i] : '?';
 	text_put(t, span_of(word, shown.len));
-}
-
-/* RFC 5322 section 3.3. */
-static void put_date(struct text *t, int64_t when)
-{
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t seconds = (time_t)when;
-	struct tm tm = { .tm_mday = 1 };
-
-	gmtime_r(&seconds, &tm);
-	text_put(t, span_of(days + 3 * tm.tm_wday, 3));
-	text_put(t, SPAN(", "));
-	text_number(t, tm.tm_mday);
-	text_put(t, SPAN(" "));
-	text_put(t, span_of(months + 3 * tm.tm_mon, 3));
-	text_put(t, SPAN(" "));
-	text_number(t, tm.tm_year + 1900);
-	text_put(t, SPAN(" "));
-	text_digits(t, (unsigned)tm.tm_hour, 2);
-	text_put(t, SPAN(":"));
-	text_digits(t, (unsigned)tm.tm_min, 2);
-	text_put(t, SPAN(":"));
-	text_digits(t, (unsigned)tm.tm_sec, 2);
-	text_put(t, SPAN(" +0000"));
 }
 
 bool mail_received_put(struct buf *out, const struct mail_received *r)
@@ -72,7 +47,7 @@ bool mail_received_put(struct buf *out, const struct mail_received *r)
 		text_put(&t, SPAN(")"));
 	}
 	text_put(&t, SPAN(";\r\n\t"));
-	put_date(&t, r->when);
+	mail_date_put(&t, r->when);
 	text_put(&t, SPAN("\r\n"));
 	return buf_put(out, span_of(mem, t.len));
 }

@@ -11,6 +11,7 @@
 #include "io/addr.h"
 #include "policy/policy_decide.h"
 #include "tls/tls_client.h"
+#include "tls/tls_conn.h"
 #include "tls/tls_mint.h"
 #include "tls/tls_server.h"
 #include "tls/tls_need.h"
@@ -87,6 +88,7 @@ struct plan_service {
 	bool offer_tls;         /* STARTTLS is offered */
 	bool need_tls;
 	bool esmtp;             /* EHLO is answered */
+	struct conf_net *networks; size_t network_count; /* of conf->clients: see plan_service_admits */
 	struct plan_upstream *upstream; /* of relay alone */
 	enum policy_direction direction; /* of the partner rules that hold here: outbound or inbound */
 	/* Of mode outbound alone: */
@@ -132,6 +134,10 @@ MUST_CHECK struct plan *plan_build(struct conf *conf, struct conf_source *source
 MUST_CHECK struct plan *plan_build_rules(struct conf *conf, struct conf_source *source, int64_t now,
 					 uint32_t generation, struct conf_report *report);
 
+/* Whether the client may connect to the service at all (SPEC SUB-11). The address may be IPv4-mapped. A transparent service is
+ * for whomever the network brings. */
+bool plan_service_admits(const struct plan_service *s, const struct addr *client);
+
 /* The action for a connection to a transparent service: that of the first rule that matches, else the
  * service's own; `*rule` is the rule's name, else NULL. `sni`: NULL where none was sent or the service can't
  * know; rules with `sni` don't match then. Addresses may be IPv4-mapped, ports don't count.
@@ -159,6 +165,15 @@ MUST_CHECK bool plan_name_learn(struct plan *p, size_t name, const struct addr *
  * a rule in shadow mode raises nothing. */
 struct tls_need plan_need(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
 			  bool client_tls);
+/* The same as it would be if no rule were in shadow mode: what is not met of it is logged and counted (SPEC NEW-28). */
+struct tls_need plan_need_wanted(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
+				 bool client_tls);
+/* What the rule, by itself, would have the mail given up for (on_failure: permanent; GC-2, GC-11): nothing where it has not. */
+struct tls_need plan_need_final(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
+				bool client_tls);
+/* Whether that is so of every recipient there could be, where not even `least` was to be had. */
+bool plan_need_is_final(const struct policy_table *rules, const struct plan_upstream *u, enum policy_direction d,
+			bool client_tls, int64_t now, const struct tls_need *least);
 /* The same before the recipient is known: as little as any recipient may ask for, but TLS is tried where one may want
  * it, because once the recipient is known it is too late to begin. Each recipient is still to be held to plan_need. */
 struct tls_need plan_need_first(const struct policy_table *rules, const struct plan_upstream *u, enum policy_direction d,
@@ -168,6 +183,18 @@ struct tls_need plan_need_first(const struct policy_table *rules, const struct p
  * policy_table_find said. The strings are borrowed. */
 struct policy_question plan_question(const struct plan_service *s, struct span recipient, const struct policy_rule *rule,
 				     bool client_tls, int64_t now);
+
+/* What a connection to d->hosts[i] expects of its certificate; all but `names` is borrowed from the evidence. */
+struct plan_expect {
+	const char *names[POLICY_NAMES_MOST + 1];
+	struct tls_expect tls; /* with `names`, so this is not to be copied */
+	const char *sni;
+};
+void plan_expect(const struct policy_decision *d, const struct policy_evidence *e, unsigned i, struct plan_expect *x);
+
+/* Whether mail from this sender to this recipient is taken under TLS alone, because a rule says so (else 530 5.7.0). */
+bool plan_wants_client_tls(const struct plan_service *s, const struct policy_table *rules, struct span sender,
+			   struct span recipient, int64_t now);
 
 /* TLS towards a next hop of an outbound service, with the client certificate of that name (NULL: the service's own, or
  * none). Made when it is first asked for, and the plan's from then on; NULL with `why` where there is no such

@@ -59,6 +59,7 @@ struct plan_template {
 	const char *name, *tls_profile, *ca, *crl, *certificate;
 	enum conf_need tls;
 	unsigned min_bits;
+	const struct conf_service *service; /* mode outbound: its pool and time-outs; NULL: an upstream's defaults */
 };
 struct plan_upstream *plan_template_new(const struct plan_template *from, size_t index);
 void plan_template_free(struct plan_upstream *u);
@@ -71,6 +72,11 @@ void plan_action_make(struct plan_build *b);
 void plan_action_free(struct plan *p);
 /* NULL: there is none; that was reported. */
 struct plan_action *plan_action_find(const struct plan *p, const char *name);
+
+/* The networks among the items, at most all of them; malloc'ed. */
+struct conf_net *plan_net_read(const struct conf_strings *list, size_t *count);
+/* `a` is not IPv4-mapped (addr_unmap); one of no family is in none. */
+bool plan_net_has(const struct conf_net *nets, size_t count, const struct addr *a);
 
 void plan_rule_make(struct plan_build *b, struct plan_service *s);
 void plan_rule_free(struct plan_service *s);

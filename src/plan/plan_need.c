@@ -62,19 +62,82 @@ static struct tls_need raised(struct tls_need need, enum need_level level, unsig
 	return need;
 }
 
+static const struct tls_need nothing = { .level = NEED_NONE };
+
+static enum need_level client_level(bool client_tls)
+{
+	return client_tls ? NEED_ENCRYPT : NEED_NONE;
+}
+
+/* `outbound` and min_bits. */
+static struct tls_need asked(const struct policy_rule *rule, struct tls_need need, bool client_tls)
+{
+	return raised(need, level_of(rule->outbound, client_level(client_tls)), rule->min_bits);
+}
+
 struct tls_need plan_need(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
 			  bool client_tls)
 {
-	enum need_level as_client = client_tls ? NEED_ENCRYPT : NEED_NONE;
-	struct tls_need need = of_upstream(u, rule, as_client);
-	enum need_level level;
+	struct tls_need need = of_upstream(u, rule, client_level(client_tls));
+	bool exempt;
 
 	if (rule == NULL || d != POLICY_OUTBOUND)
 		return need;
-	level = level_of(rule->outbound, as_client);
-	if (rule->why != NULL && rule->outbound != POLICY_LEVEL_UNSET)
-		return raised((struct tls_need){ .level = NEED_NONE }, level, rule->min_bits);
-	return rule->report ? need : raised(need, level, rule->min_bits);
+	exempt = rule->why != NULL && rule->outbound != POLICY_LEVEL_UNSET;
+	if (exempt)
+		need = asked(rule, nothing, client_tls);
+	if (!rule->report)
+		return exempt ? need : asked(rule, need, client_tls);
+	/* It has set all else aside, and still must not be what stops the mail. */
+	if (exempt)
+		need = (struct tls_need){ .level = need.level < NEED_MAY ? need.level : NEED_MAY };
+	return need;
+}
+
+struct tls_need plan_need_wanted(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
+				 bool client_tls)
+{
+	struct policy_rule strict;
+
+	if (rule == NULL || !rule->report)
+		return plan_need(u, rule, d, client_tls);
+	strict = *rule;
+	strict.report = false;
+	return plan_need(u, &strict, d, client_tls);
+}
+
+struct tls_need plan_need_final(const struct plan_upstream *u, const struct policy_rule *rule, enum policy_direction d,
+				bool client_tls)
+{
+	struct tls_need need = nothing;
+
+	if (rule == NULL || d != POLICY_OUTBOUND || !rule->permanent || rule->report)
+		return need;
+	if (rule->upstream != POLICY_UPSTREAM_UNSET)
+		need = of_upstream(u, rule, client_level(client_tls));
+	return asked(rule, need, client_tls);
+}
+
+/* What asks for no more than `may` is not what the mail was stopped by. */
+static bool is_least(struct tls_need need, const struct tls_need *least)
+{
+	return (need.level > NEED_MAY || need.min_bits > 0) && need.level >= least->level &&
+	       need.min_bits >= least->min_bits;
+}
+
+bool plan_need_is_final(const struct policy_table *rules, const struct plan_upstream *u, enum policy_direction d,
+			bool client_tls, int64_t now, const struct tls_need *least)
+{
+	const struct policy_rule *all = policy_table_find(rules, SPAN(""), d, now);
+	bool final = all != NULL && is_least(plan_need_final(u, all, d, client_tls), least);
+
+	for (size_t i = 0; final && i < policy_table_kinds(rules); i++) {
+		const struct policy_rule *rule = policy_table_kind(rules, i);
+
+		if (rule->direction == POLICY_BOTH_WAYS || rule->direction == d)
+			final = is_least(plan_need_final(u, rule, d, client_tls), least);
+	}
+	return final;
 }
 
 struct tls_need plan_need_first(const struct policy_table *rules, const struct plan_upstream *u, enum policy_direction d,

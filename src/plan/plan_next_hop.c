@@ -47,7 +47,7 @@ void plan_next_hop_make(struct plan_build *b, struct plan_service *s)
 	const struct plan_upstream_from from = { "services", &c->name, &c->ca, &c->crl, false };
 	const struct plan_template template = {
 		.name = c->name, .tls_profile = c->next_hop_tls_profile, .ca = c->ca, .crl = c->crl,
-		.certificate = c->client_certificate, .tls = c->next_hop_tls, .min_bits = c->min_bits,
+		.certificate = c->client_certificate, .tls = c->next_hop_tls, .min_bits = c->min_bits, .service = c,
 	};
 	struct plan *p = b->plan;
 

@@ -8,19 +8,6 @@
 /* The resolver wants one, and says it again with each address; it counts for nothing here. */
 #define NAME_PORT 25
 
-static struct conf_net *read_nets(const struct conf_strings *list, size_t *count)
-{
-	struct conf_net *nets = mem_new((list->count + 1) * sizeof(*nets));
-	struct why why;
-
-	*count = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		if (conf_addr_net(span_str(list->at[i]), &nets[*count], &why))
-			(*count)++;
-	}
-	return nets;
-}
-
 /* The index of the name, which is added where it is new. */
 static size_t name_index(struct plan *p, const char *name)
 {
@@ -59,8 +46,8 @@ void plan_rule_make(struct plan_build *b, struct plan_service *s)
 		struct plan_rule *r = &s->rules[s->rule_count++];
 
 		r->conf = &s->conf->rules[i];
-		r->clients = read_nets(&r->conf->client, &r->client_count);
-		r->destinations = read_nets(&r->conf->destination, &r->destination_count);
+		r->clients = plan_net_read(&r->conf->client, &r->client_count);
+		r->destinations = plan_net_read(&r->conf->destination, &r->destination_count);
 		read_names(b->plan, r);
 		r->action = plan_action_find(b->plan, r->conf->action);
 		must(r->action != NULL || b->report->errors > 0);
@@ -111,29 +98,6 @@ static const unsigned char *octets(const struct addr *a, bool *v6)
 {
 	*v6 = a->sa.sa_family == AF_INET6;
 	return *v6 ? a->in6.sin6_addr.s6_addr : (const unsigned char *)&a->in.sin_addr;
-}
-
-static bool is_within(const struct conf_net *net, const struct addr *a)
-{
-	unsigned whole = net->bits / 8, rest = net->bits % 8;
-	const unsigned char *ip;
-	bool v6;
-
-	if (a->len == 0)
-		return false;
-	ip = octets(a, &v6);
-	if (v6 != net->v6 || memcmp(ip, net->ip, whole) != 0)
-		return false;
-	return rest == 0 || ((ip[whole] ^ net->ip[whole]) & (0xff00 >> rest) & 0xff) == 0;
-}
-
-static bool is_in_any(const struct conf_net *nets, size_t count, const struct addr *a)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (is_within(&nets[i], a))
-			return true;
-	}
-	return false;
 }
 
 static bool same_host(const struct addr *a, const struct addr *b)
@@ -189,7 +153,7 @@ static bool fits_sni(const struct plan_rule *r, const char *sni)
 
 static bool fits_client(const struct plan_rule *r, const struct addr *client)
 {
-	return r->client_count == 0 || is_in_any(r->clients, r->client_count, client);
+	return r->client_count == 0 || plan_net_has(r->clients, r->client_count, client);
 }
 
 enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
@@ -199,7 +163,7 @@ static enum fit fits_destination(const struct plan_rule *r, const struct call *c
 	bool unknown = false;
 
 	if (r->destination_count + r->name_count == 0 ||
-	    is_in_any(r->destinations, r->destination_count, &c->destination))
+	    plan_net_has(r->destinations, r->destination_count, &c->destination))
 		return FIT_YES;
 	for (size_t i = 0; i < r->name_count; i++) {
 		const struct plan_host *host = &c->plan->names[r->names[i]];

@@ -82,6 +82,7 @@ static void make_service(struct plan_build *b, struct plan_service *s)
 	s->plan = b->plan;
 	s->hostname = c->hostname != NULL ? c->hostname : b->plan->conf->hostname;
 	s->direction = (enum policy_direction)c->direction;
+	s->networks = plan_net_read(&c->clients, &s->network_count);
 	switch (c->mode) {
 	case CONF_MODE_RELAY:
 		make_relay(b, s);
@@ -144,6 +145,7 @@ void plan_service_free(struct plan *p)
 	for (size_t i = 0; i < p->service_count; i++) {
 		if (p->services[i].tls != NULL)
 			tls_server_free(p->services[i].tls);
+		free(p->services[i].networks);
 		plan_rule_free(&p->services[i]);
 		plan_next_hop_free(&p->services[i]);
 	}

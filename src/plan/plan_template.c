@@ -9,6 +9,17 @@ static char *copy(const char *text)
 	return text != NULL ? mem_text(text) : NULL;
 }
 
+static void set_pool(struct conf_upstream *c, const struct conf_service *s)
+{
+	c->pool = s->next_hop_pool;
+	c->pool_idle = s->next_hop_pool_idle;
+	c->timeout_connect = s->next_hop_timeout_connect;
+	c->timeout_greeting = s->next_hop_timeout_greeting;
+	c->timeout_command = s->next_hop_timeout_command;
+	c->timeout_data = s->next_hop_timeout_data;
+	c->timeout_final = s->next_hop_timeout_final;
+}
+
 struct plan_upstream *plan_template_new(const struct plan_template *from, size_t index)
 {
 	const struct conf_setting *upstreams = conf_schema_find(&conf_schema, "upstreams");
@@ -24,6 +35,8 @@ struct plan_upstream *plan_template_new(const struct plan_template *from, size_t
 	c->ca = copy(from->ca);
 	c->crl = copy(from->crl);
 	c->certificate = copy(from->certificate);
+	if (from->service != NULL)
+		set_pool(c, from->service);
 	u->conf = c;
 	u->index = index;
 	return u;

@@ -261,9 +261,9 @@ static void say_requiretls(const struct policy_weighed *w, struct policy_decisio
 		return;
 	say(d, "REQUIRETLS: verify, a name that is vouched for");
 	for (unsigned i = 0; i < e->host_count; i++)
-		some.left += w->hosts[i].out == POLICY_OUT_REQUIRETLS;
+		some.left += d->out[i] == POLICY_OUT_REQUIRETLS;
 	for (unsigned i = 0; i < e->host_count; i++) {
-		if (w->hosts[i].out != POLICY_OUT_REQUIRETLS)
+		if (d->out[i] != POLICY_OUT_REQUIRETLS)
 			continue;
 		if (!next_told(&some))
 			return;

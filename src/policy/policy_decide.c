@@ -202,13 +202,13 @@ static void weigh_host(struct policy_weighed *w, unsigned i, struct policy_decis
 	weigh_need(w, i, &h);
 	h.dane = host->tlsa_state == EVIDENCE_TLSA_USABLE && (w->dane || h.need.level == NEED_DANE);
 	weigh_names(w, i, &h);
-	w->hosts[i].out = weigh_out(w, i, &h);
-	if (w->hosts[i].out == POLICY_IN)
+	d->out[i] = weigh_out(w, i, &h);
+	if (d->out[i] == POLICY_IN)
 		d->hosts[d->host_count++] = h;
 }
 
 /* With no host left: what may pass goes before what will not, so that mail is rather tried again than given up. */
-static enum policy_refusal refusal_of(const struct policy_weighed *w, bool *permanent)
+static enum policy_refusal refusal_of(const struct policy_weighed *w, const struct policy_decision *d, bool *permanent)
 {
 	static const struct {
 		enum policy_out out;
@@ -225,7 +225,7 @@ static enum policy_refusal refusal_of(const struct policy_weighed *w, bool *perm
 
 	for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {
 		for (unsigned i = 0; i < w->q->evidence->host_count; i++) {
-			if (w->hosts[i].out != order[o].out)
+			if (d->out[i] != order[o].out)
 				continue;
 			*permanent = order[o].permanent;
 			return order[o].refusal;
@@ -281,7 +281,7 @@ void policy_decide(const struct policy_question *q, struct policy_decision *d)
 		if (d->host_count > 0)
 			sum_up(d, q->requiretls);
 		else
-			d->refusal = refusal_of(&w, &d->permanent);
+			d->refusal = refusal_of(&w, d, &d->permanent);
 	}
 	policy_weigh_because(&w, d);
 }
@@ -314,4 +314,19 @@ const char *policy_refusal_name(enum policy_refusal r)
 	};
 
 	return names[r];
+}
+
+const char *policy_out_text(enum policy_out out)
+{
+	static const char *const texts[] = {
+		[POLICY_IN] = "",
+		[POLICY_OUT_ADDRESS] = "it has no address",
+		[POLICY_OUT_ADDRESS_FAILED] = "its addresses could not be looked up",
+		[POLICY_OUT_TLSA_FAILED] = "its TLSA records could not be looked up",
+		[POLICY_OUT_TLSA_NONE] = "it has no usable TLSA records, and DANE is demanded",
+		[POLICY_OUT_STS] = "it is not in the MTA-STS policy",
+		[POLICY_OUT_REQUIRETLS] = "nobody vouches for its name, and REQUIRETLS demands that",
+	};
+
+	return texts[out];
 }

@@ -74,6 +74,17 @@ enum policy_refusal {
 	POLICY_NO_REQUIRETLS,/* no host could meet REQUIRETLS: 550 5.7.30 */
 };
 
+/* Why a host of the evidence may not be used. */
+enum policy_out {
+	POLICY_IN,
+	POLICY_OUT_ADDRESS,        /* it has no address */
+	POLICY_OUT_ADDRESS_FAILED, /* its addresses could not be looked up */
+	POLICY_OUT_TLSA_FAILED,
+	POLICY_OUT_TLSA_NONE,      /* the rule demands DANE, and it has no usable record */
+	POLICY_OUT_STS,            /* no pattern matches it */
+	POLICY_OUT_REQUIRETLS,     /* nobody vouches for its name */
+};
+
 struct policy_decision {
 	enum policy_refusal refusal;
 	bool permanent;                /* of a TLS failure at any of the hosts (of a rule with on_failure: permanent, where the rule is
@@ -81,6 +92,7 @@ struct policy_decision {
 	bool report;                   /* the rule is in shadow mode */
 	unsigned host_count;           /* those that may be tried, in order */
 	struct policy_host hosts[EVIDENCE_HOSTS_MOST];
+	enum policy_out out[EVIDENCE_HOSTS_MOST]; /* of each host of the evidence; POLICY_IN: it is one of `hosts` */
 	const struct policy_rule *rule; /* borrowed: as long as the table lives */
 	struct tls_need need;          /* the weakest of `hosts`' needs: in one word, for log and explain; with a refusal nothing */
 	enum policy_source source;     /* of that */
@@ -101,5 +113,6 @@ MUST_CHECK bool policy_decide_key(const struct policy_decision *d, const struct 
 
 const char *policy_source_name(enum policy_source s);   /* "dane", "mta-sts", "rule", "default", "memory", "requiretls" */
 const char *policy_refusal_name(enum policy_refusal r); /* "null-mx" */
+const char *policy_out_text(enum policy_out out);       /* "it has no address"; of POLICY_IN "" */
 
 #endif

@@ -151,8 +151,8 @@ static void leave(void *row)
 static bool same_kind(const struct policy_rule *a, const struct policy_rule *b)
 {
 	return a->client == b->client && a->upstream == b->upstream && a->outbound == b->outbound &&
-	       a->min_bits == b->min_bits && a->report == b->report && a->direction == b->direction &&
-	       (a->why != NULL) == (b->why != NULL);
+	       a->min_bits == b->min_bits && a->permanent == b->permanent && a->report == b->report &&
+	       a->direction == b->direction && (a->why != NULL) == (b->why != NULL);
 }
 
 /* Tables are long where lists are, and those of a list are of few kinds. */

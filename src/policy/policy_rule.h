@@ -76,8 +76,8 @@ void policy_table_release(struct policy_table *t); /* NULL is fine */
 uint64_t policy_table_generation(const struct policy_table *t);
 size_t policy_table_count(const struct policy_table *t);
 const struct policy_rule *policy_table_at(const struct policy_table *t, size_t i); /* sorted by key */
-/* One rule of each kind: rules are of a kind that differ in key, origin, names, certificate, on_failure, inbound, expires and
- * the words of an exemption alone. So what no recipient is known for yet can be told without a look at all of them. */
+/* One rule of each kind: rules are of a kind that differ in key, origin, names, certificate, inbound, expires and the words of
+ * an exemption alone. So what no recipient is known for yet can be told without a look at all of them. */
 size_t policy_table_kinds(const struct policy_table *t);
 const struct policy_rule *policy_table_kind(const struct policy_table *t, size_t i);
 

@@ -1,5 +1,7 @@
 #include "policy/policy_tlsrpt.h"
 
+#include "smtp/smtp_addr.h"
+
 #include <string.h>
 
 #define EXTENSION_NAME_MOST 32
@@ -109,4 +111,49 @@ bool policy_tlsrpt_read(struct span txt, struct policy_tlsrpt *r)
 			return false;
 	} while (span_trim(txt).len > 0);
 	return r->uri_count > 0;
+}
+
+static unsigned hex_of(char c)
+{
+	return ascii_is_digit(c) ? (unsigned)(c - '0') : (unsigned)(ascii_lower(c) - 'a') + 10;
+}
+
+/* "<", the address without its percent signs, ">". False where one of them is none. */
+static bool decode(struct span uri, char *out, size_t *len)
+{
+	out[(*len)++] = '<';
+	for (size_t i = 0; i < uri.len; i++) {
+		char c = uri.at[i];
+
+		if (c == '%') {
+			if (uri.len - i < 3 || !is_hex(uri.at[i + 1]) || !is_hex(uri.at[i + 2]))
+				return false;
+			c = (char)(hex_of(uri.at[i + 1]) << 4 | hex_of(uri.at[i + 2]));
+			i += 2;
+		}
+		out[(*len)++] = c;
+	}
+	out[(*len)++] = '>';
+	return true;
+}
+
+bool policy_tlsrpt_mailbox(const char *uri, char mailbox[POLICY_TLSRPT_URI_MOST + 1])
+{
+	struct span all = span_str(uri), scheme = SPAN("mailto:"), rest;
+	char path[POLICY_TLSRPT_URI_MOST + 2];
+	struct smtp_path p;
+	size_t len = 0;
+
+	mailbox[0] = '\0';
+	if (all.len > POLICY_TLSRPT_URI_MOST || !span_starts_nocase(all, scheme))
+		return false;
+	all = span_from(all, scheme.len);
+	if (!decode(span_first(all, span_find(all, '?')), path, &len))
+		return false;
+	rest = span_of(path, len);
+	if (smtp_path_take(&rest, false, &p) != SMTP_PATH_OK || rest.len > 0 || p.utf8 || p.domain.len == 0)
+		return false;
+	memcpy(mailbox, p.text.at, p.text.len);
+	mailbox[p.text.len] = '\0';
+	return true;
 }

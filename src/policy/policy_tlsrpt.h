@@ -20,4 +20,8 @@ struct policy_tlsrpt {
  * begins with "v=TLSRPTv1;" is as if there were none: the caller counts. */
 MUST_CHECK bool policy_tlsrpt_read(struct span txt, struct policy_tlsrpt *r);
 
+/* The address of one that begins with "mailto:", decoded, without what stands behind a question mark. False where it is another scheme, or
+ * no Mailbox (RFC 5321) of ASCII alone: nothing that a header field or a command could be made to say more by. */
+MUST_CHECK bool policy_tlsrpt_mailbox(const char *uri, char mailbox[POLICY_TLSRPT_URI_MOST + 1]);
+
 #endif

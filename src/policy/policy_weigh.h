@@ -5,17 +5,6 @@
 
 #include "policy/policy_decide.h"
 
-/* Why a host may not be used. */
-enum policy_out {
-	POLICY_IN,
-	POLICY_OUT_ADDRESS,        /* it has no address */
-	POLICY_OUT_ADDRESS_FAILED, /* its addresses could not be looked up */
-	POLICY_OUT_TLSA_FAILED,
-	POLICY_OUT_TLSA_NONE,      /* the rule demands DANE, and it has no usable record */
-	POLICY_OUT_STS,            /* no pattern matches it */
-	POLICY_OUT_REQUIRETLS,     /* nobody vouches for its name */
-};
-
 struct policy_weighed {
 	const struct policy_question *q;
 	bool exempt;         /* the rule is an exemption */
@@ -26,7 +15,6 @@ struct policy_weighed {
 	struct tls_need rule, shadow; /* what the rule demands, and what it would without `report` */
 	struct tls_need least;        /* what the service demands */
 	struct {
-		enum policy_out out;
 		const char *pattern; /* of MTA-STS, that matches it; NULL: none */
 		bool remembered;     /* its memory demands TLS, or would */
 	} hosts[EVIDENCE_HOSTS_MOST];

@@ -277,11 +277,12 @@ static void on_now(void *arg, const struct policy_evidence *e)
 	loop_stop(arg);
 }
 
-struct policy_evidence *route_look_up_now(const struct conf_route *conf, const char *domain, struct why *why)
+struct policy_evidence *route_look_up_now(const struct conf_route *conf, struct store_route *store, const char *domain,
+					  struct why *why)
 {
 	struct loop *loop = loop_new();
 	struct policy_evidence *e = NULL;
-	struct route *r = route_new(loop, conf, NULL, why);
+	struct route *r = route_new(loop, conf, store, why);
 
 	if (r != NULL) {
 		route_look_up(r, domain, on_now, loop);

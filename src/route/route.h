@@ -42,8 +42,9 @@ const struct policy_evidence *route_known(struct route *r, const char *domain);
 struct route_fetcher *route_fetcher_of(struct route *r);
 struct route_dns *route_dns_of(struct route *r);
 
-/* For commands: asks and waits, on a loop of its own. The caller frees it. NULL with `why` where resolver, trust anchor or CA
- * can't be used; all else is in the evidence. */
-MUST_CHECK struct policy_evidence *route_look_up_now(const struct conf_route *conf, const char *domain, struct why *why);
+/* For commands: asks and waits, on a loop of its own. The caller frees it. `store` as above. NULL with `why` where resolver,
+ * trust anchor or CA can't be used; all else is in the evidence. */
+MUST_CHECK struct policy_evidence *route_look_up_now(const struct conf_route *conf, struct store_route *store,
+						     const char *domain, struct why *why);
 
 #endif

@@ -9,7 +9,7 @@
 #include "io/loop.h"
 #include "policy/policy_evidence.h"
 
-#define ROUTE_DNS_RECORDS_MOST 64 /* of one answer; the rest is left out, and `more` says so */
+#define ROUTE_DNS_RECORDS_MOST 64 /* of one answer, of MX the best; the rest is left out, and `more` says so */
 #define ROUTE_DNS_ASKED_MOST 4096 /* questions under way at once; more fail */
 
 enum route_dns_type {

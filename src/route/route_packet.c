@@ -172,15 +172,31 @@ static void read_inner(struct wire *w, const struct wire_record *r, size_t befor
 		w->bad = true;
 }
 
+/* A place for one more record. Where all are taken the best MX are to be kept, so the worst one makes room, or the new
+ * one gets none (NULL). */
+static struct route_dns_record *place_for(const struct wire *w, const struct wire_record *r, struct route_dns_answer *a)
+{
+	struct route_dns_record *worst = &a->records[0];
+
+	if (a->count < ROUTE_DNS_RECORDS_MOST)
+		return &a->records[a->count++];
+	a->more = true;
+	if (r->type != ROUTE_DNS_MX || r->len < 2)
+		return NULL;
+	for (unsigned i = 1; i < a->count; i++) {
+		if (a->records[i].preference > worst->preference)
+			worst = &a->records[i];
+	}
+	return (w->at[r->at] << 8 | w->at[r->at + 1]) < worst->preference ? worst : NULL;
+}
+
 static void add(struct wire *w, const struct wire_record *r, struct route_dns_answer *a)
 {
-	struct route_dns_record *to = &a->records[a->count];
+	struct route_dns_record *to = place_for(w, r, a);
 	struct wire_name n;
 
-	if (a->count == ROUTE_DNS_RECORDS_MOST) {
-		a->more = true;
+	if (to == NULL)
 		return;
-	}
 	*to = (struct route_dns_record){ .data = span_of(w->at + r->at, r->len) };
 	if (r->type == ROUTE_DNS_MX || r->type == ROUTE_DNS_CNAME) {
 		bool mx = r->type == ROUTE_DNS_MX;
@@ -192,7 +208,6 @@ static void add(struct wire *w, const struct wire_record *r, struct route_dns_an
 		to->root = n.len == 1;
 		name_text(&n, to->name);
 	}
-	a->count++;
 }
 
 /* libunbound puts a chain of CNAMEs into its order, and takes out what does not belong to it. */
@@ -292,4 +307,20 @@ void route_packet_read(struct span packet, const char *name, enum route_dns_type
 	default:
 		fail(a, "an error of the name server");
 	}
+}
+
+size_t route_packet_txt(struct span data, char *out, size_t size)
+{
+	size_t len = 0;
+
+	while (data.len > 0) {
+		struct span part = span_first(span_from(data, 1), (unsigned char)data.at[0]);
+
+		data = span_from(data, 1 + part.len);
+		part = span_first(part, size - len);
+		if (part.len > 0)
+			memcpy(out + len, part.at, part.len);
+		len += part.len;
+	}
+	return len;
 }

@@ -11,4 +11,8 @@
  * way out. */
 void route_packet_read(struct span packet, const char *name, enum route_dns_type type, struct route_dns_answer *a);
 
+/* The strings of a TXT record (RFC 1035 section 3.3.14), joined into `out`; how many octets. Of a longer one the front, `size` octets of it:
+ * so whoever gets `size` has not got it all. */
+size_t route_packet_txt(struct span data, char *out, size_t size);
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "policy/policy_name.h"
+#include "route/route_packet.h"
 #include "route/route_sts_kept.h"
 
 #include <stdio.h>
@@ -75,19 +76,9 @@ bool route_sts_announced(const struct route_dns_answer *a, char id[33], const ch
 
 	*trouble = "";
 	for (unsigned i = 0; i < a->count; i++) {
-		struct span rest = a->records[i].data;
 		char text[TXT_MOST];
-		size_t len = 0;
+		size_t len = route_packet_txt(a->records[i].data, text, sizeof(text));
 
-		/* Strings of up to 255 octets, each behind its length (RFC 1035 section 3.3.14). */
-		while (rest.len > 0) {
-			struct span part = span_first(span_from(rest, 1), (unsigned char)rest.at[0]);
-
-			rest = span_from(rest, 1 + part.len);
-			part = span_first(part, sizeof(text) - len);
-			memcpy(text + len, part.at, part.len);
-			len += part.len;
-		}
 		if (len < 8 || memcmp(text, "v=STSv1;", 8) != 0)
 			continue;
 		count++;

@@ -70,6 +70,7 @@ SAY(SMTP_SAY_TOO_BIG, 552, "5.3.4", "SIZE", "Message too big");
 SAY(SMTP_SAY_TOO_MANY_ERRORS, 421, "4.7.0", "ERRORS", "Too many errors, closing");
 SAY(SMTP_SAY_TOO_MANY_CONN, 421, "4.3.2", "CONN-MAX", "Too many connections, try again later");
 SAY(SMTP_SAY_TOO_MANY_FROM, 421, "4.7.0", "CONN-ADDR", "Too many connections from your address");
+SAY(SMTP_SAY_ACCESS, 554, "5.7.1", "ACCESS", "Your address may not connect here");
 SAY(SMTP_SAY_SLOW, 421, "4.4.2", "TIMEOUT", "Waited too long, closing");
 SAY(SMTP_SAY_DRAIN, 421, "4.3.2", "DRAIN", "Service is being restarted, try again at once");
 

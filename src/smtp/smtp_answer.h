@@ -70,6 +70,7 @@ extern const struct smtp_answer
 	SMTP_SAY_TOO_MANY_ERRORS, /* 421 4.7.0 [ERRORS] */
 	SMTP_SAY_TOO_MANY_CONN,   /* 421 4.3.2 [CONN-MAX] */
 	SMTP_SAY_TOO_MANY_FROM,   /* 421 4.7.0 [CONN-ADDR] */
+	SMTP_SAY_ACCESS,          /* 554 5.7.1 [ACCESS] the client may not connect here */
 	SMTP_SAY_SLOW,            /* 421 4.4.2 [TIMEOUT] */
 	SMTP_SAY_DRAIN,           /* 421 4.3.2 [DRAIN] service is being restarted */
 	/* the message */

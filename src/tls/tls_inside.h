@@ -120,6 +120,8 @@ void tls_facts_read(const struct tls_conn *c, struct tls_facts *facts);
  * On a resumed session too: what was true when the session began need not be true now. */
 void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts);
 bool tls_verify_is_address(const char *host);
+/* SAN alone; an address is looked for among the IP addresses. */
+bool tls_verify_has_name(X509 *leaf, const char *name);
 
 /* tls_client: keeps the session of a connection in its context's cache, where it has a key, and where a
  * connection that resumes it may believe what is remembered with it. */

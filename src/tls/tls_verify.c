@@ -29,6 +29,11 @@ static bool has_name(X509 *leaf, const char *name, bool dane)
 	return X509_check_host(leaf, name, 0, dane ? NAME_FLAGS_DANE : NAME_FLAGS, NULL) == 1;
 }
 
+bool tls_verify_has_name(X509 *leaf, const char *name)
+{
+	return has_name(leaf, name, false);
+}
+
 struct wanted {
 	const char *const *names;
 	size_t count;
@@ -73,9 +78,10 @@ static bool has_expired(const X509 *leaf, const struct tls_client *client)
 	return now > tls_cert_time(X509_get0_notAfter(leaf));
 }
 
-static void say_bad(struct tls_facts *facts, const char *text)
+static void say_bad(struct tls_facts *facts, enum tls_bad bad, const char *text)
 {
 	facts->verified = TLS_VERIFIED_BAD;
+	facts->bad = bad;
 	snprintf(facts->verify_text, sizeof(facts->verify_text), "%s", text);
 }
 
@@ -85,6 +91,7 @@ static void say_names(const X509 *leaf, const struct tls_conn *c, struct tls_fac
 	char have[256];
 
 	facts->verified = TLS_VERIFIED_BAD;
+	facts->bad = TLS_BAD_NAME;
 	if (tls_cert_dns_name(leaf, have, sizeof(have)))
 		snprintf(facts->verify_text, sizeof(facts->verify_text),
 			 "certificate is for %.48s, not for %.48s", have, want);
@@ -114,21 +121,21 @@ void tls_verify_facts(const struct tls_conn *c, struct tls_facts *facts)
 
 	facts->dane = c->dane;
 	if (leaf == NULL) {
-		say_bad(facts, "the server has no certificate");
+		say_bad(facts, TLS_BAD_OTHER, "the server has no certificate");
 		return;
 	}
 	name = matching(leaf, c);
 	if (chain == X509_V_OK && c->dane && c->found.dane == TLS_DANE_NONE)
 		chain = X509_V_ERR_DANE_NO_MATCH;
 	if (chain != X509_V_OK) {
-		say_bad(facts, chain_text(chain));
+		say_bad(facts, chain == X509_V_ERR_CERT_HAS_EXPIRED ? TLS_BAD_EXPIRED : TLS_BAD_OTHER, chain_text(chain));
 	} else if (c->found.dane == TLS_DANE_EE) {
 		say_ok(facts, "DANE-EE matched", "");
 	} else if (has_expired(leaf, c->client)) {
 		/* The chain was checked when the session began. */
-		say_bad(facts, "certificate has expired");
+		say_bad(facts, TLS_BAD_EXPIRED, "certificate has expired");
 	} else if (revoked != NULL) {
-		say_bad(facts, revoked);
+		say_bad(facts, TLS_BAD_OTHER, revoked);
 	} else if (name == NULL) {
 		say_names(leaf, c, facts);
 	} else {

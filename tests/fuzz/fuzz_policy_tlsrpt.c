@@ -9,7 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_uri(const char *uri)
 {
+	char mailbox[POLICY_TLSRPT_URI_MOST + 1];
+
 	must(strlen(uri) <= POLICY_TLSRPT_URI_MOST);
+	if (policy_tlsrpt_mailbox(uri, mailbox)) {
+		for (const char *at = mailbox; *at != '\0'; at++)
+			must(*at >= ' ' && *at < 0x7f);
+	}
 	must(span_starts_nocase(span_str(uri), SPAN("mailto:")) || span_starts_nocase(span_str(uri), SPAN("https://")));
 	for (; *uri != '\0'; uri++)
 		must(*uri > 0x20 && *uri < 0x7f && strchr("\"<>,;!\\", *uri) == NULL);

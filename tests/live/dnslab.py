@@ -26,6 +26,7 @@ import ctypes
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -407,7 +408,8 @@ class DnsLab:
         self.reload()
         with open(self.folder / "knot.log", "wb") as log:
             self.process = subprocess.Popen(["knotd", "-c", str(self.folder / "knot.conf")], cwd=self.folder,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                            preexec_fn=end_with_parent)
         self.front = Front(self.port, self.knot_port)
         self.wait_served(self.zones.values())
         return self
@@ -530,6 +532,14 @@ class StubResolver:
     def stop(self):
         self.served.stop()
         self.validator.__exit__()
+
+
+_libc = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """For a child: SIGTERM where its parent ends without having ended it."""
+    _libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def missing_programs():

@@ -27,7 +27,7 @@ def config_of(pki, authority, **settings):
     """`actions`, `partners`, `certificates` ... are the file's; the rest is the service's."""
     cert = pki.leaf(GW)
     top = {k: settings.pop(k) for k in ("actions", "partners", "authorities", "certificates", "tls_profiles", "edges",
-                                        "upstreams", "mark") if k in settings}
+                                        "upstreams", "mark", "route") if k in settings}
     return merged({
         "hostname": GW, "edges": 1, "drain_timeout": "5s", "log": {"format": "json"},
         "certificates": {"gw": {"chain": cert.chain, "key": cert.key}},

@@ -259,6 +259,7 @@ class Sent(NamedTuple):
     step: str        # to what: ehlo, mail, rcpt, data, dot
     session: dict    # its closing line
     log: list        # its transactions' lines
+    refusals: list   # lines on recipients that the gateway refused
 
     @property
     def code(self):
@@ -289,7 +290,7 @@ def send(gw, *rcpts, sender="a@client.example", params="", secure=False, content
             reply = c.reply()
         c.close()
         session = gw.session(c)
-        return Sent(reply, step, session, gw.transactions(session))
+        return Sent(reply, step, session, gw.transactions(session), gw.log(event="rcpt-refused", sid=session["sid"]))
 
 
 def explain(gw, to, sender="a@client.example", *more):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.utcnow()
@@ -44,8 +44,9 @@ def san(names):
     return x509.SubjectAlternativeName([one(n) for n in names])
 
 
-def make(cn, issuer=None, key="ec", names=(), ca=False, start=-1, days=90, usage=None):
-    """A certificate and its key. `issuer`: another pair; None: itself. `start`: days from now."""
+def make(cn, issuer=None, key="ec", names=(), ca=False, start=-1, days=90, usage=None, ocsp=None):
+    """A certificate and its key. `issuer`: another pair; None: itself. `start`: days from now. `ocsp`: the URL of its
+    responder."""
     key = new_key(key) if isinstance(key, str) else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cn)])
     signer, by = (issuer[1], issuer[0].subject) if issuer else (key, subject)
@@ -60,6 +61,9 @@ def make(cn, issuer=None, key="ec", names=(), ca=False, start=-1, days=90, usage
         b = b.add_extension(san(names), False)
     if usage:
         b = b.add_extension(x509.ExtendedKeyUsage([usage]), False)
+    if ocsp:
+        b = b.add_extension(x509.AuthorityInformationAccess([x509.AccessDescription(
+            AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp))]), False)
     return b.sign(signer, hashes.SHA256()), key
 
 

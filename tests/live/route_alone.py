@@ -96,15 +96,18 @@ class Route:
         self.channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(15)
         conf = sealed("/gw.yaml", yaml(config).encode())
+        # Out of the way of the places that they go to.
+        far = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200) for fd in (other.fileno(), conf)]
 
         def places():
-            for to, fd in ((20, other.fileno()), (21, conf), (3, 20), (4, 21)):
+            for to, fd in enumerate(far, 3):
                 os.dup2(fd, to)
         self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen([BINARY, "--role", "route", "/gw.yaml"], preexec_fn=places, close_fds=False,
                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         other.close()
-        os.close(conf)
+        for fd in (conf, *far):
+            os.close(fd)
         same = 0xffffffff
         self.channel.send(struct.pack(">BIIIIIQH", 1, 1, 0, 0, same, same, 1800000000, 0))
         assert self.channel.recv(64) == bytes([READY]), self.said()

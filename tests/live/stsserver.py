@@ -86,6 +86,7 @@ class StsServer:
     def __init__(self, pki, host="127.0.0.1"):
         self.pki, self.host = pki, host
         self.acts = {}          # domain -> act
+        self.elsewhere = {}     # domain -> act for all other paths; without one they are 404
         self.certificates = {}  # domain -> Cert, where it is not the good one
         self.requests = []      # (domain, path), in order
         self.handshakes = []    # (domain asked for by SNI)
@@ -147,10 +148,8 @@ class StsServer:
                     pass
                 if len(words) == 3:
                     self.requests.append((name[0], words[1].decode("latin-1")))
-                    if words[1] != PATH.encode():
-                        status("404 Not Found")(sock, self)
-                    else:
-                        self.acts[name[0]](sock, self)
+                    acts = self.acts if words[1] == PATH.encode() else self.elsewhere
+                    acts.get(name[0], status("404 Not Found"))(sock, self)
         except (OSError, ssl.SSLError):
             pass
         finally:

@@ -191,3 +191,29 @@ def test_MC_6_tunnel_pipes_are_given_back(site, gw):
     assert through(site, gw, 20 * MB) > 0
     # What is kept is the pool, and no more.
     assert sum(descriptors(gw)) <= before + 2 * pipes
+
+
+def take(sock, size):
+    while size > 0:
+        some = sock.recv(min(size, MB))
+        assert some
+        size -= len(some)
+
+
+@pytest.mark.parametrize("splice", [False, True], ids=["read and write", "splice"])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_MC_6_FAULTS_12_tunnel_reset_behind_a_full_pipe(site, gw, who, splice):
+    """Who resets need not wait for the other one to read: that one gets the reset at once, with all that was held lost."""
+    before = descriptors(gw)
+    with Ends(site) as ends:
+        one, other = (ends.client, ends.server) if who == "client" else (ends.server, ends.client)
+        if splice:
+            thread = send(one, 8 * MB)
+            take(other, 8 * MB)
+            thread.join(60)
+        fill(one)
+        reset(one)
+        line = gw.wait_log(event="session-end", client=ends.name)[0]  # `other` has read nothing
+        assert (line["outcome"], line["fault"]) == (f"{who}-reset", "peer")
+        assert isinstance(how_it_ends(other), ConnectionResetError)
+    assert all(b <= a + 2 * 2 for a, b in zip(before, descriptors(gw)))

@@ -2,6 +2,7 @@
 nothing to be trusted (WG-7), our own certificate (MC-4), and what else the client then hears."""
 import base64
 import re
+import signal
 import ssl
 import threading
 
@@ -266,7 +267,27 @@ def test_WG_19_only_what_is_understood_is_offered(lab, gw):
         c.cmd("XEXCH50 1 2", 500)
         c.cmd("ETRN example.net")
         c.quit()
+        session = gw.session(c)
     assert up.settled() and "XEXCH50" not in up.verbs and "ETRN" not in up.verbs
+    assert session["up_unknown_keywords"] == 8
+    assert session["up_unknown"] == "XEXCH50 X-ANONYMOUSTLS ETRN VRFY AUTH=LOGIN XCLIENT TURN BURL"
+    since = len(gw.lines)
+    gw.signal(signal.SIGUSR1)
+    [stats] = gw.wait_log(event="stats", since=since)
+    assert stats["ehlo_unknown"] >= 8
+
+
+def test_WG_19_FAULTS_42_hostile_keywords(lab, gw):
+    """They are bounded in the log, and can't forge anything there."""
+    words = ["X\x1b[2J", 'X"outcome=quit"', "X=\xe9", *(f"X-{'A' * 60}{n}" for n in range(60))]
+    up = lab.upstream(ehlo="\n".join([f"250-{w}" for w in ["mx", *words]] + ["250 DSN"]))
+    with lab.connect(up) as c:
+        assert set(c.hello().keywords) == {b"DSN"}
+        c.quit()
+        session = gw.session(c)
+    assert session["up_unknown_keywords"] == len(words)
+    assert re.fullmatch(r'X\?\[2J X"outcome=quit" X=\? [!-~ ]{0,100}', session["up_unknown"])
+    assert len(session["up_unknown"]) < 100
 
 
 def test_MC_4_ehlo_answer_one_octet_at_a_time(lab, gw):

@@ -32,23 +32,36 @@
 	"    listen: '127.0.0.1:25'\n    listen_tls: '127.0.0.1:465'\n" \
 	"    timeout_command: 50s\n    timeout_data: 30s\n    timeout_session: 10m\n"
 
+#define OUTBOUND(rest) \
+	"hostname: gw.example\n" \
+	"certificates: { gw: { chain: gw.pem, key: gw.key } }\n" \
+	"partners: { d3.example: { outbound: encrypt } }\n" \
+	"upstreams:\n  f: { hosts: [ '192.0.2.9:25' ], tls: may, ca: ca.pem, names: [ mx.example ], " TIMES " }\n" \
+	"services:\n  s:\n    mode: outbound\n    ca: ca.pem\n    listen: '127.0.0.1:25'\n" \
+	"    listen_tls: '127.0.0.1:465'\n" \
+	"    timeout_command: 50s\n    timeout_data: 30s\n    timeout_session: 30m\n" rest
+
 const struct sim_plan sim_plans[] = {
-	{ "none", WORLD("none", ""), false, false, false, 1000000, 1000, false },
-	{ "may", WORLD("may", ""), false, false, false, 1000000, 1000, false },
+	{ "none", WORLD("none", ""), false, false, false, 1000000, 1000, false, false },
+	{ "may", WORLD("may", ""), false, false, false, 1000000, 1000, false, false },
 	{ "may, small limits", WORLD("may", "    max_message_size: 8000\n    max_recipients: 2\n"
-	  "    max_errors: 2\n"), false, false, false, 8000, 2, false },
-	{ "encrypt", WORLD("encrypt", ""), true, false, false, 1000000, 1000, false },
-	{ "verify", WORLD("verify", "    client_tls: encrypt\n"), true, true, true, 1000000, 1000, false },
-	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000, false },
-	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000, false },
-	{ "transparent, minted", IN_THE_WAY("authority: a"), false, false, false, 1000000, 1000, true },
+	  "    max_errors: 2\n"), false, false, false, 8000, 2, false, false },
+	{ "encrypt", WORLD("encrypt", ""), true, false, false, 1000000, 1000, false, false },
+	{ "verify", WORLD("verify", "    client_tls: encrypt\n"), true, true, true, 1000000, 1000, false, false },
+	{ "mirror", WORLD("mirror", ""), false, false, false, 1000000, 1000, false, false },
+	{ "no pool", WORLD_WITH("may", ", pool: 0", ""), false, false, false, 1000000, 1000, false, false },
+	{ "transparent, minted", IN_THE_WAY("authority: a"), false, false, false, 1000000, 1000, true, false },
 	{ "transparent, trusted or nothing", IN_THE_WAY("authority: a, on_untrusted: refuse, "
 	  "client_tls: encrypt, upstream_tls: verify"),
-	  true, true, true, 1000000, 1000, true },
+	  true, true, true, 1000000, 1000, true, false },
 	{ "transparent, own certificate", IN_THE_WAY("certificates: gw, upstream_tls: encrypt"), true, false, false,
-	  1000000, 1000, true },
+	  1000000, 1000, true, false },
 	{ "transparent, mirror", IN_THE_WAY("certificates: gw, upstream_tls: mirror"), false, false, false, 1000000,
-	  1000, true },
+	  1000, true, false },
+	{ "outbound", OUTBOUND(""), false, false, false, 1000000, 1000, false, true },
+	{ "outbound with a fallback", OUTBOUND("    fallback: f\n"), false, false, false, 1000000, 1000, false, true },
+	{ "outbound with a fallback, small limits", OUTBOUND("    fallback: f\n    max_message_size: 8000\n"
+	  "    max_recipients: 3\n"), false, false, false, 8000, 3, false, true },
 };
 const unsigned sim_plan_count = sizeof(sim_plans) / sizeof(sim_plans[0]);
 
@@ -108,6 +121,8 @@ static msec next_moment(const struct sim *s)
 {
 	msec at = world_deadline(&s->world);
 
+	if (sim_route_next(s) < at)
+		at = sim_route_next(s);
 	for (const struct world_peer *p = s->world.peers; p != NULL; p = p->next) {
 		msec one = p->client ? MSEC_NEVER : sim_upstream_next(p);
 
@@ -132,6 +147,7 @@ static void play(struct sim *s, struct sim_client **clients, unsigned count)
 		world_settle(&s->world);
 		moved = run_clients(clients, count);
 		moved |= run_upstreams(s);
+		moved |= sim_route_run(s);
 		if (s->broken[0] != '\0')
 			return;
 		if (moved)
@@ -164,6 +180,7 @@ static void set_wire(struct sim *s)
 	if (sim_chance(&s->rand, 30))
 		w->window_out = 1 + sim_rand(&s->rand, 200);
 	w->on_dial = sim_upstream_dial;
+	w->on_ask = sim_route_ask;
 	w->on_call = sim_plans[s->plan].transparent ? call_through : NULL;
 }
 

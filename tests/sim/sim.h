@@ -9,6 +9,9 @@
 
 #define SIM_MESSAGES 64
 #define SIM_BODY_MOST 40000
+#define SIM_RCPTS 4
+#define SIM_DOMAINS 6
+#define SIM_ASKS 32
 
 struct sim_rand {
 	uint64_t state;
@@ -16,6 +19,19 @@ struct sim_rand {
 
 uint32_t sim_rand(struct sim_rand *r, uint32_t below); /* 0 .. below - 1 */
 bool sim_chance(struct sim_rand *r, unsigned percent);
+
+/* Mode outbound: one of a message's recipients, "r<number>.m<message>@d<domain>.example". */
+struct sim_rcpt {
+	bool told;              /* the client has got 2xx for it */
+	unsigned commits, said; /* as of the message, by those that were to deliver to it */
+};
+
+/* A question of the gateway to `route`. */
+struct sim_ask {
+	uint32_t id;
+	unsigned domain;
+	msec at;                /* when it is answered */
+};
 
 /* A message as the client meant it, and what became of it on both sides. */
 struct sim_message {
@@ -27,6 +43,7 @@ struct sim_message {
 	unsigned commits;       /* times that an upstream has said, or was about to say, 2xx */
 	unsigned said;          /* times that this 2xx was sent */
 	int upstream_code;      /* the last final reply that an upstream sent in order; 0: none */
+	struct sim_rcpt rcpts[SIM_RCPTS];
 };
 
 struct sim {
@@ -37,6 +54,8 @@ struct sim {
 	unsigned plan;            /* index into sim_plans */
 	struct sim_message messages[SIM_MESSAGES];
 	unsigned message_count;
+	struct sim_ask asks[SIM_ASKS];
+	unsigned ask_count;
 	bool body_refused;        /* some upstream said 5xx to DATA or to a chunk */
 	char broken[512];         /* the first law that was broken */
 };
@@ -50,6 +69,7 @@ struct sim_plan {
 	size_t size_most;
 	unsigned rcpt_most;
 	bool transparent;         /* clients call the upstream, and the gateway stands in their way */
+	bool outbound;            /* where mail goes is told by its recipients' domains (sim_route.c) */
 };
 
 extern const struct sim_plan sim_plans[];
@@ -62,8 +82,18 @@ void sim_trace(const struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct sim_message *sim_message_new(struct sim *s);
 /* Whose is it? The id stands in the first line of the body; NULL: nobody's. */
 struct sim_message *sim_message_of(struct sim *s, struct span content);
+/* For whom an upstream has a message. */
+struct sim_envelope {
+	unsigned count;
+	struct {
+		unsigned message, rcpt;
+	} to[4 * SIM_RCPTS];
+};
+
 /* An upstream has taken this message for whole. `said`: and its 2xx is on its way. */
-void sim_commit(struct sim *s, struct span content, bool said);
+void sim_commit(struct sim *s, struct span content, const struct sim_envelope *e, bool said);
+/* It has only said so. */
+void sim_said(struct sim_message *m, const struct sim_envelope *e);
 void sim_check(struct sim *s);
 
 /* sim_client.c */
@@ -72,6 +102,14 @@ struct sim_client *sim_client_new(struct sim *s);
 void sim_client_free(struct sim_client *c);
 /* True where it did something. */
 bool sim_client_run(struct sim_client *c);
+
+/* sim_route.c: set as world.on_ask, and run. */
+bool sim_route_ask(struct world *w, uint32_t id, const char *domain);
+bool sim_route_run(struct sim *s);
+msec sim_route_next(const struct sim *s);
+/* MAIL has come to this upstream; a recipient has. */
+void sim_route_check_mail(struct sim *s, const struct world_peer *p, bool tls, const char *cert);
+void sim_route_check_rcpt(struct sim *s, const struct world_peer *p, unsigned domain);
 
 /* sim_upstream.c: set as world.on_dial, and run for each upstream peer. */
 enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p);

@@ -27,6 +27,7 @@ struct sim_client {
 	bool chunked;
 	size_t sent_content;         /* of the message, by chunks */
 	bool mail_ok;
+	unsigned rcpts, rcpts_heard; /* of the message: said, and answered */
 	unsigned rcpt_ok;
 	unsigned char owed[OWED_MOST];
 	unsigned owed_head, owed_count;
@@ -158,10 +159,34 @@ static void make_content(struct sim_client *c, struct sim_message *m)
 		m->sound = false;
 }
 
+/* In mode outbound the addresses tell whose they are, and where they go: mostly to few domains. */
+static void say_rcpt(struct sim_client *c, unsigned i)
+{
+	unsigned domain = sim_rand(&c->rand, sim_chance(&c->rand, 50) ? 3 : SIM_DOMAINS);
+	char text[128];
+
+	if (sim_plans[c->sim->plan].outbound)
+		snprintf(text, sizeof(text), "RCPT TO:<r%u.m%u@d%u.example>\r\n", i, c->message->id, domain);
+	else
+		snprintf(text, sizeof(text), "RCPT TO:<r%u@u.example>\r\n", i);
+	say(c, text);
+	owe(c, OWED_RCPT);
+}
+
+static void say_from(struct sim_client *c)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "MAIL FROM:<m%u@c.example>\r\n", c->message->id);
+	if (sim_chance(&c->rand, 10) && !sim_plans[c->sim->plan].outbound)
+		say(c, "MAIL FROM:<>\r\n");
+	else
+		say(c, text);
+	owe(c, OWED_MAIL);
+}
+
 static void say_mail(struct sim_client *c, bool group)
 {
-	unsigned rcpts = 1 + sim_rand(&c->rand, 4);
-	char text[128];
 
 	if (sim_chance(&c->rand, 10))
 		say_junk(c);
@@ -175,13 +200,11 @@ static void say_mail(struct sim_client *c, bool group)
 	c->mail_ok = false;
 	c->rcpt_ok = 0;
 	c->chunked = c->offers_chunking && sim_chance(&c->rand, 40);
-	say(c, sim_chance(&c->rand, 10) ? "MAIL FROM:<>\r\n" : "MAIL FROM:<a@c.example>\r\n");
-	owe(c, OWED_MAIL);
-	for (unsigned i = 0; i < rcpts; i++) {
-		snprintf(text, sizeof(text), "RCPT TO:<r%u@u.example>\r\n", i);
-		say(c, text);
-		owe(c, OWED_RCPT);
-	}
+	say_from(c);
+	c->rcpts = 1 + sim_rand(&c->rand, SIM_RCPTS);
+	c->rcpts_heard = 0;
+	for (unsigned i = 0; i < c->rcpts; i++)
+		say_rcpt(c, i);
 	c->step = WANT_BODY;
 	if (group && !c->chunked) {
 		say(c, "DATA\r\n");
@@ -326,6 +349,7 @@ static void on_reply(struct sim_client *c, enum owed what, int code)
 		break;
 	case OWED_RCPT:
 		c->rcpt_ok += fine;
+		c->message->rcpts[c->rcpts_heard++].told = fine;
 		break;
 	case OWED_DATA:
 		if (code == 354) {

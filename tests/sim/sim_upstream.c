@@ -39,6 +39,7 @@ struct sim_upstream {
 	const char *cert;
 	bool mail;
 	unsigned rcpts;
+	struct sim_envelope envelope;
 	bool body;              /* DATA was granted */
 	struct buf content;     /* of the message, un-stuffed */
 	uint64_t chunk_left;
@@ -174,10 +175,12 @@ static void grant_tls(struct world_peer *p, struct sim_upstream *u)
 
 /* --- the laws that can be seen from here --- */
 
-static void check_mail(struct sim_upstream *u)
+static void check_mail(const struct world_peer *p, struct sim_upstream *u)
 {
 	const struct sim_plan *plan = &sim_plans[u->sim->plan];
 
+	if (plan->outbound)
+		sim_route_check_mail(u->sim, p, u->tls, u->cert);
 	if (plan->must_tls && !u->tls)
 		sim_break(u->sim, "law 6: MAIL came in clear, and TLS was needed");
 	/* In other people's way only the client knows the name that it looks for. */
@@ -208,7 +211,7 @@ static void end_of_message(struct world_peer *p, struct sim_upstream *u)
 	u->mail = false;
 	if (u->fault == SIM_LOST_AFTER_DOT) {
 		if (chance(u, 50))
-			sim_commit(u->sim, buf_peek(&u->content), false);
+			sim_commit(u->sim, buf_peek(&u->content), &u->envelope, false);
 		die(p, u);
 	} else if (u->fault == SIM_SILENT && chance(u, 50)) {
 		u->dead = true;
@@ -219,7 +222,7 @@ static void end_of_message(struct world_peer *p, struct sim_upstream *u)
 		if (m != NULL)
 			m->upstream_code = code;
 		if (takes)
-			sim_commit(u->sim, buf_peek(&u->content), true);
+			sim_commit(u->sim, buf_peek(&u->content), &u->envelope, true);
 	}
 	buf_free(&u->content);
 }
@@ -231,7 +234,7 @@ static void early_ok(struct world_peer *p, struct sim_upstream *u)
 	struct sim_message *m = sim_message_of(u->sim, buf_peek(&u->content));
 
 	if (m != NULL && m->whole)
-		m->said++;
+		sim_said(m, &u->envelope);
 	say(p, u, "250 2.0.0 taken already\r\n");
 }
 
@@ -334,6 +337,24 @@ static void on_data(struct world_peer *p, struct sim_upstream *u)
 	buf_free(&u->content);
 }
 
+static void take_rcpt(const struct world_peer *p, struct sim_upstream *u, struct span line)
+{
+	struct sim_envelope *e = &u->envelope;
+	unsigned rcpt, message, domain;
+
+	u->rcpts++;
+	if (!sim_plans[u->sim->plan].outbound)
+		return;
+	if (sscanf(line.at, "RCPT TO:<r%u.m%u@d%u.", &rcpt, &message, &domain) != 3 || rcpt >= SIM_RCPTS ||
+	    message >= u->sim->message_count || e->count == sizeof(e->to) / sizeof(e->to[0])) {
+		sim_break(u->sim, "a recipient that no client said: %.60s", line.at);
+		return;
+	}
+	sim_route_check_rcpt(u->sim, p, domain);
+	e->to[e->count].message = message;
+	e->to[e->count++].rcpt = rcpt;
+}
+
 static void on_command(struct world_peer *p, struct sim_upstream *u, struct span line)
 {
 	struct span args = line, verb = span_cut(&args, ' ');
@@ -347,14 +368,14 @@ static void on_command(struct world_peer *p, struct sim_upstream *u, struct span
 	} else if (span_eq(verb, SPAN("STARTTLS"))) {
 		grant_tls(p, u);
 	} else if (span_eq(verb, SPAN("MAIL"))) {
-		check_mail(u);
-		u->rcpts = 0;
+		check_mail(p, u);
+		u->rcpts = u->envelope.count = 0;
 		u->mail = answer(p, u, "250 2.1.0 ok\r\n") == 250;
 	} else if (span_eq(verb, SPAN("RCPT"))) {
 		if (!u->mail)
 			say(p, u, "503 5.5.1 MAIL first\r\n");
 		else if (answer(p, u, "250 2.1.5 ok\r\n") == 250)
-			u->rcpts++;
+			take_rcpt(p, u, line);
 	} else if (span_eq(verb, SPAN("DATA"))) {
 		on_data(p, u);
 	} else if (span_eq(verb, SPAN("BDAT"))) {

@@ -58,11 +58,43 @@ static void test_base64_keeps_to_the_size(void **state)
 	want_number("no room", "length", base64_read(text, NULL, 0), 0);
 }
 
+static void test_base64_lines(void **state)
+{
+	static const struct {
+		const char *name;
+		struct span octets, text;
+	} all[] = {
+		{ "nothing", SPAN(""), SPAN("") },
+		{ "one", SPAN("f"), SPAN("Zg==\r\n") },
+		{ "two", SPAN("fo"), SPAN("Zm8=\r\n") },
+		{ "three", SPAN("foo"), SPAN("Zm9v\r\n") },
+		{ "the ends of the alphabet", SPAN("\x01\x96\xb3\xd3\xdf\xbf"), SPAN("AZaz09+/\r\n") },
+		{ "a whole line", SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+		  SPAN("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\r\n") },
+		{ "one more", SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xff"),
+		  SPAN("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\r\n/w==\r\n") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(all); i++) {
+		struct buf out;
+
+		buf_init(&out, all[i].text.len);
+		assert_true(base64_put_lines(&out, all[i].octets));
+		want_text(all[i].name, buf_peek(&out), all[i].text);
+		buf_free(&out);
+		buf_init(&out, all[i].text.len > 0 ? all[i].text.len - 1 : 0);
+		want_number(all[i].name, "written without room", base64_put_lines(&out, all[i].octets), i == 0);
+		buf_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_RFC_4648_vectors),
 		cmocka_unit_test(test_base64_keeps_to_the_size),
+		cmocka_unit_test(test_base64_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

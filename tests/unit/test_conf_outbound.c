@@ -96,11 +96,22 @@ static const struct row wrong[] = {
 	{ "no fallback at all", HEAD OUT(", fallback: \"a b.example\""),
 	  "gw:3:71: services.out.fallback is \"a b.example\" (it is no host name: between its dots there have to be 1 "
 	  "to 63 letters, digits and hyphens); it wants the name of one of upstreams, or a host such as 10.0.0.5:25\n" },
+	{ "no network", HEAD OUT(", clients: [ 10.1.2.3/8, mx.example ]"),
+	  "gw:3:72: services.out.clients is \"10.1.2.3/8\" (it has bits behind those that count); it wants a network such "
+	  "as 10.1.0.0/16 or 2001:db8::1\n" "gw:3:84: services.out.clients is \"mx.example\" (it is neither an address "
+	  "nor a network); it wants a network such as 10.1.0.0/16 or 2001:db8::1\n" },
+	{ "no network at all", HEAD OUT(", clients: []"),
+	  "gw:3:70: services.out.clients is an empty list; it wants a network or a list of networks, or leave it out\n" },
 	{ "a profile that verifies, and may", HEAD "tls_profiles: { p: { verify: yes } }\n"
 	  OUT(", next_hop_tls_profile: p"),
 	  "gw:4:83: tls_profiles.p has verify: yes, and next_hop_tls is may, where mail may go without TLS; set that to "
 	  "encrypt or verify\n" },
 };
+
+#define ALONE(name, at) "warning: services." name " listens on " at " and takes connections of this machine alone, because " \
+	"clients is not set; name your mail servers there\n"
+#define WORLD(net) "warning: services.out passes on mail of everybody in the world to anybody, because clients has " net \
+	"; name the networks of your own mail servers\n"
 
 static const struct row noted[] = {
 	{ "everything", HEAD "upstreams: { mta: { hosts: 127.0.0.1:10026 } }\n"
@@ -110,15 +121,18 @@ static const struct row noted[] = {
 	{ "a short form", HEAD OUT(", fallback: 127.0.0.1:10026"), "" },
 	{ "an alarm that never comes", HEAD OUT(", remember_defers: yes"),
 	  "gw:3:78: warning: services.out.remember_defers is without effect, because remember is 0\n" },
-	{ "everybody can reach it", HEAD
+	{ "SUB_5 nobody else may use it", HEAD
 	  "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"[::1]:25\", \"[fd00::1]:25\", \"*:2525\", "
 	  "192.0.2.1:2526, \"[2001:db8::1]:2526\" ] } }\n",
-	  "gw:3:87: warning: services.out passes on mail of whoever reaches *:2525 to anybody; listen on an address that "
-	  "your own mail servers alone can reach\n"
-	  "gw:3:97: warning: services.out passes on mail of whoever reaches 192.0.2.1:2526 to anybody; listen on an "
-	  "address that your own mail servers alone can reach\n"
-	  "gw:3:113: warning: services.out passes on mail of whoever reaches [2001:db8::1]:2526 to anybody; listen on an "
-	  "address that your own mail servers alone can reach\n" },
+	  "gw:3:47: " ALONE("out", "10.1.2.3:25") "gw:3:72: " ALONE("out", "[fd00::1]:25")
+	  "gw:3:87: " ALONE("out", "*:2525") "gw:3:97: " ALONE("out", "192.0.2.1:2526")
+	  "gw:3:113: " ALONE("out", "[2001:db8::1]:2526") },
+	{ "those who may are named", HEAD "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"*:2525\" ], "
+	  "clients: [ 10.1.0.0/16, \"::1\" ] } }\n", "" },
+	{ "SUB_5 everybody may", HEAD "services: { out: { mode: outbound, listen: 127.0.0.1:25, clients: [ 0.0.0.0/0, "
+	  "10.0.0.0/8, \"::/0\", \"::ffff:0.0.0.0/96\" ] } }\n",
+	  "gw:3:72: " WORLD("0.0.0.0/0") "gw:3:95: " WORLD("::/0") "gw:3:103: " WORLD("::ffff:0.0.0.0/96") },
+	{ "a relay has one place to send to", HEAD MX(", clients: [ 0.0.0.0/0, \"::/0\" ]"), "" },
 };
 
 static void test_mode_outbound(void **state)
@@ -144,8 +158,7 @@ static const struct row circles[] = {
 	{ "an upstream", HEAD "upstreams: { m: { hosts: [ b.example, \"[::1]:26\" ] } }\n"
 	  TWO("127.0.0.1:25", "m", "\"[::1]:26\"", ", fallback: 10.0.0.5"), "gw:5:60: " CIRCLE("b") },
 	{ "listens everywhere", HEAD TWO("\"*:25\"", "127.0.0.1:25", "127.0.0.1:26", ""),
-	  "gw:4:34: warning: services.a passes on mail of whoever reaches *:25 to anybody; listen on an address that "
-	  "your own mail servers alone can reach\ngw:4:54: " CIRCLE("a") },
+	  "gw:4:34: " ALONE("a", "*:25") "gw:4:54: " CIRCLE("a") },
 };
 
 static const struct row no_circles[] = {

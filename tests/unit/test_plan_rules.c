@@ -138,6 +138,8 @@ static const struct {
 	{ "an exemption of nothing",         "verify", "min_bits: 128, why: x", POLICY_OUTBOUND, false, NEED_VERIFY, 128 },
 	{ "shadow mode",                     "may", "outbound: verify, min_bits: 256, report: yes", POLICY_OUTBOUND, false,
 	  NEED_MAY, 112 },
+	{ "an exemption in shadow mode",     "verify", "outbound: encrypt, min_bits: 256, why: x, report: yes",
+	  POLICY_OUTBOUND, false, NEED_MAY, 0 },
 	{ "GC-5 strength",                   "encrypt", "min_bits: 256", POLICY_OUTBOUND, false, NEED_ENCRYPT, 256 },
 	{ "GC-5 less is not less",           "encrypt", "min_bits: 64", POLICY_OUTBOUND, false, NEED_ENCRYPT, 112 },
 	{ "GC-2 strength alone tries TLS",   "none, min_bits: 0", "min_bits: 112", POLICY_OUTBOUND, false, NEED_MAY, 112 },
@@ -166,6 +168,98 @@ static void test_PP_4_GC_5_needs(void **state)
 		need = plan_need(p->services[0].upstream, rule, needs[i].d, needs[i].client_tls);
 		want_number(needs[i].name, "level", need.level, needs[i].level);
 		want_number(needs[i].name, "bits", need.min_bits, needs[i].bits);
+		plan_release(p);
+	}
+}
+
+/* What a rule in shadow mode would have, and what `on_failure: permanent` gives mail up for. */
+static const struct {
+	const char *name, *tls, *rule;
+	enum policy_direction d;
+	struct tls_need wanted, final;
+} beside[] = {
+	{ "neither",                     "may", "outbound: verify", POLICY_OUTBOUND, { NEED_VERIFY, 112 }, { NEED_NONE, 0 } },
+	{ "NEW-28 shadow mode",          "may", "outbound: verify, min_bits: 256, report: yes", POLICY_OUTBOUND,
+	  { NEED_VERIFY, 256 }, { NEED_NONE, 0 } },
+	{ "NEW-28 it gives up nothing",  "may", "outbound: verify, report: yes, on_failure: permanent", POLICY_OUTBOUND,
+	  { NEED_VERIFY, 112 }, { NEED_NONE, 0 } },
+	{ "NEW-28 not on the way in",    "may", "outbound: verify, report: yes", POLICY_INBOUND, { NEED_MAY, 112 },
+	  { NEED_NONE, 0 } },
+	{ "GC-2 strength",               "may", "min_bits: 128, on_failure: permanent", POLICY_OUTBOUND, { NEED_MAY, 128 },
+	  { NEED_MAY, 128 } },
+	{ "GC-2 not the upstream's own", "verify", "outbound: encrypt, on_failure: permanent", POLICY_OUTBOUND,
+	  { NEED_VERIFY, 112 }, { NEED_ENCRYPT, 0 } },
+	{ "GC-2 nothing was asked for",  "encrypt", "client: required, on_failure: permanent", POLICY_OUTBOUND,
+	  { NEED_ENCRYPT, 112 }, { NEED_NONE, 0 } },
+	{ "GC-2 not on the way in",      "may", "upstream: required, on_failure: permanent", POLICY_INBOUND,
+	  { NEED_ENCRYPT, 112 }, { NEED_NONE, 0 } },
+	{ "GC-2 with `upstream`",        "may", "upstream: required, on_failure: permanent", POLICY_OUTBOUND,
+	  { NEED_ENCRYPT, 112 }, { NEED_ENCRYPT, 112 } },
+};
+
+static void test_GC_2_NEW_28_what_else_of_a_rule(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(beside); i++) {
+		char text[600];
+		const struct policy_rule *rule;
+		struct tls_need need;
+		struct plan *p;
+
+		snprintf(text, sizeof(text), HEAD "upstreams: { u: { hosts: a.example, min_bits: 112, tls: %s } }\n"
+			 "partners: { \"*\": { %s } }\n"
+			 "services: { mx: { listen: 192.0.2.1:2525, upstream: u } }\n", beside[i].tls, beside[i].rule);
+		p = good(beside[i].name, text, NULL);
+		rule = policy_table_find(p->rules, SPAN("a@b.example"), beside[i].d, 0);
+		need = plan_need_wanted(p->services[0].upstream, rule, beside[i].d, false);
+		want_number(beside[i].name, "wanted", need.level, beside[i].wanted.level);
+		want_number(beside[i].name, "bits wanted", need.min_bits, beside[i].wanted.min_bits);
+		need = plan_need_final(p->services[0].upstream, rule, beside[i].d, false);
+		want_number(beside[i].name, "final", need.level, beside[i].final.level);
+		want_number(beside[i].name, "final bits", need.min_bits, beside[i].final.min_bits);
+		plan_release(p);
+	}
+}
+
+/* Before the recipient is known: mail is given up where that holds for all there could be. */
+static const struct {
+	const char *name, *tls, *partners;
+	bool final;
+} finals[] = {
+	{ "everybody's",                      "may", "\"*\": { outbound: encrypt, on_failure: permanent }", true },
+	{ "everybody's, who may try again",   "may", "\"*\": { outbound: encrypt }", false },
+	{ "no rule for the others",           "encrypt", "b.example: { outbound: encrypt, on_failure: permanent }", false },
+	{ "one may try again",                "may", "\"*\": { outbound: encrypt, on_failure: permanent }, "
+	  "b.example: { outbound: encrypt }", false },
+	{ "one asks for less",                "may", "\"*\": { outbound: encrypt, on_failure: permanent }, "
+	  "b.example: { outbound: may, on_failure: permanent }", false },
+	{ "one asks for more",                "may", "\"*\": { outbound: encrypt, on_failure: permanent }, "
+	  "b.example: { outbound: verify, on_failure: permanent }", true },
+	{ "one is in shadow mode",            "encrypt", "\"*\": { outbound: encrypt, on_failure: permanent }, "
+	  "b.example: { outbound: encrypt, on_failure: permanent, report: yes }", false },
+	{ "one of the way in",                "may", "\"*\": { outbound: encrypt, on_failure: permanent }, "
+	  "b.example: { inbound: encrypt, direction: inbound }", true },
+	{ "it was the upstream's own demand", "verify", "\"*\": { outbound: encrypt, on_failure: permanent }", false },
+	{ "strength",                         "may", "\"*\": { min_bits: 128, on_failure: permanent }", true },
+	{ "no more than may",                 "may", "\"*\": { outbound: may, on_failure: permanent }", false },
+};
+
+static void test_GC_11_final_for_everybody(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(finals); i++) {
+		char text[600];
+		struct tls_need least;
+		struct plan *p;
+
+		snprintf(text, sizeof(text), HEAD "upstreams: { u: { hosts: a.example, tls: %s } }\n"
+			 "partners: { %s }\n"
+			 "services: { mx: { direction: outbound, listen: 192.0.2.1:2525, upstream: u } }\n",
+			 finals[i].tls, finals[i].partners);
+		p = good(finals[i].name, text, NULL);
+		least = plan_need_first(p->rules, p->services[0].upstream, POLICY_OUTBOUND, false, 0);
+		want_number(finals[i].name, "final", plan_need_is_final(p->rules, p->services[0].upstream, POLICY_OUTBOUND,
+									false, 0, &least), finals[i].final);
 		plan_release(p);
 	}
 }
@@ -267,7 +361,9 @@ static void test_next_hops(void **state)
 		"  a: { mode: outbound, listen: 127.0.0.1:1025, next_hop_tls: verify, min_bits: 128, fallback: mta }\n"
 		"  mx: { listen: 127.0.0.1:1026, upstream: mta, action: Incoming }\n"
 		"  b: { mode: outbound, listen: 127.0.0.1:1027, next_hop_tls: mirror, fallback: 127.0.0.1:27, "
-		"client_certificate: gw }\n", NULL);
+		"client_certificate: gw, next_hop_pool: 3, next_hop_pool_idle: 1s, next_hop_timeout_connect: 2s, "
+		"next_hop_timeout_greeting: 3s, next_hop_timeout_command: 4s, next_hop_timeout_data: 5s, "
+		"next_hop_timeout_final: 6s }\n", NULL);
 	const struct plan_service *a = &p->services[0], *b = &p->services[2];
 	struct tls_client *with;
 	struct why why;
@@ -280,7 +376,15 @@ static void test_next_hops(void **state)
 	assert_int_equal(a->next_hop->need.level, NEED_VERIFY);
 	assert_int_equal(a->next_hop->need.min_bits, 128);
 	assert_int_equal(a->next_hop->host_count, 0);
-	assert_int_equal(a->next_hop->conf->pool, 16);
+	assert_int_equal(a->next_hop->conf->pool, 64);
+	assert_int_equal(b->next_hop->conf->pool, 3);
+	assert_int_equal(b->next_hop->conf->pool_idle, 1000);
+	assert_int_equal(b->next_hop->conf->timeout_connect, 2000);
+	assert_int_equal(b->next_hop->conf->timeout_greeting, 3000);
+	assert_int_equal(b->next_hop->conf->timeout_command, 4000);
+	assert_int_equal(b->next_hop->conf->timeout_data, 5000);
+	assert_int_equal(b->next_hop->conf->timeout_final, 6000);
+	assert_int_equal(a->next_hop->conf->timeout_final, 9 * 60 * 1000);
 	assert_true(b->next_hop->mirror && !a->next_hop->mirror);
 	assert_string_equal(a->fallback->conf->name, "mta");
 	assert_string_equal(b->fallback->hosts[0].name, "127.0.0.1");
@@ -306,6 +410,8 @@ int main(void)
 		cmocka_unit_test(test_PP_11_what_is_wrong_with_rules),
 		cmocka_unit_test(test_expires),
 		cmocka_unit_test(test_PP_4_GC_5_needs),
+		cmocka_unit_test(test_GC_2_NEW_28_what_else_of_a_rule),
+		cmocka_unit_test(test_GC_11_final_for_everybody),
 		cmocka_unit_test(test_GC_9_direction),
 		cmocka_unit_test(test_client_none_until),
 		cmocka_unit_test(test_GC_10_rules_of_the_database),

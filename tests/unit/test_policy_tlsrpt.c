@@ -74,11 +74,42 @@ static void test_lengths(void **state)
 	assert_false(policy_tlsrpt_read(span_of(txt, 16 + POLICY_TLSRPT_URI_MOST), &r));
 }
 
+static void test_NEW_4_mailbox(void **state)
+{
+	static const struct {
+		const char *name, *uri, *want;
+	} rows[] = {
+		{ "plain", "mailto:reports@example.net", "reports@example.net" },
+		{ "scheme in capitals", "MAILTO:reports@example.net", "reports@example.net" },
+		{ "encoded", "mailto:a%2bb@example%2Enet", "a+b@example.net" },
+		{ "a question mark ends it", "mailto:a@b.example?subject=x&cc=y@z.example", "a@b.example" },
+		{ "https", "https://a@b.example/", "" },
+		{ "a line end", "mailto:a%0d%0aBcc:x@b.example", "" },
+		{ "an angle bracket", "mailto:a@b.example%3e%20NOTIFY=NEVER", "" },
+		{ "two", "mailto:a@b.example%2Cc@d.example", "" },
+		{ "NUL", "mailto:a%00@b.example", "" },
+		{ "8-bit", "mailto:%c3%bc@b.example", "" },
+		{ "a source route", "mailto:%40a.example:b@c.example", "" },
+		{ "postmaster alone", "mailto:postmaster", "" },
+		{ "bad percent-encoding", "mailto:a%2@b.example", "" },
+		{ "nothing", "mailto:", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char got[POLICY_TLSRPT_URI_MOST + 1];
+
+		want_number(rows[i].name, "taken", policy_tlsrpt_mailbox(rows[i].uri, got), rows[i].want[0] != '\0');
+		want_text(rows[i].name, span_str(got), span_str(rows[i].want));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_NEW_4_record),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_NEW_4_mailbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -68,6 +69,43 @@ static void test_FAULTS_28_clear(void **state)
 	slot = shared_slot_take(s);
 	assert_int_equal(shared_sum(s, COUNT_MESSAGES), 42);
 	assert_true(enter(s, slot, 5, 1, 1));
+}
+
+static uint64_t stripped_at(const struct shared *s, const struct addr *target)
+{
+	struct tally *all = calloc(1, sizeof(*all));
+	uint64_t count, found = 0;
+	struct addr a;
+
+	assert_non_null(all);
+	shared_stripped_sum(s, all);
+	for (size_t i = 0; i < TALLY_PLACES; i++) {
+		if (tally_at(all, i, &a, &count) && addr_eq(&a, target))
+			found = count;
+	}
+	free(all);
+	return found;
+}
+
+/* FAULTS 28: here too what a dead edge counted stays counted. */
+static void test_FAULTS_28_MC_2_stripped(void **state)
+{
+	struct shared *s = *state;
+	int a = shared_slot_take(s), b = shared_slot_take(s);
+	struct addr one, two;
+
+	assert_true(addr_read(SPAN("192.0.2.1:25"), &one) && addr_read(SPAN("[2001:db8::1]:25"), &two));
+	shared_stripped(s, a, &one, 1);
+	shared_stripped(s, a, &two, 2);
+	shared_stripped(s, b, &one, 3);
+	assert_int_equal(stripped_at(s, &one), 2);
+	shared_slot_clear(s, a);
+	assert_int_equal(stripped_at(s, &one), 2);
+	assert_int_equal(stripped_at(s, &two), 1);
+	assert_int_equal(shared_slot_take(s), a);
+	shared_stripped(s, a, &one, 4);
+	assert_int_equal(stripped_at(s, &one), 3);
+	assert_int_equal(shared_sum(s, COUNT_STRIPPED_LEFT), 4);
 }
 
 static void test_limits_hold_over_all_slots(void **state)
@@ -280,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_every_count_has_a_name_of_its_own),
 		WITH_SHARED(test_slots_are_bounded),
 		WITH_SHARED(test_FAULTS_28_clear),
+		WITH_SHARED(test_FAULTS_28_MC_2_stripped),
 		WITH_SHARED(test_limits_hold_over_all_slots),
 		WITH_SHARED(test_services_count_apart),
 		WITH_SHARED(test_no_limit_still_counts),

@@ -66,12 +66,13 @@ static void end(struct way *w)
 
 static void hear(struct stream *s)
 {
-	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT };
+	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT | POLLRDHUP };
 
 	if (!s->open || poll(&one, 1, 0) <= 0)
 		return;
 	stream_ready(s, (one.revents & (POLLIN | POLLERR | POLLHUP) ? LOOP_READ : 0) |
-			(one.revents & (POLLOUT | POLLERR | POLLHUP) ? LOOP_WRITE : 0));
+			(one.revents & (POLLOUT | POLLERR | POLLHUP) ? LOOP_WRITE : 0) |
+			(one.revents & (POLLRDHUP | POLLERR | POLLHUP) ? LOOP_BEHIND : 0));
 }
 
 /* As mode_tunnel does it, until nothing moves. */

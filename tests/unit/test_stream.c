@@ -73,7 +73,7 @@ static void two_free(struct two *t)
 /* What the loop would have told; poll is level-triggered, so this may tell more than edges do. */
 static void hear(struct stream *s)
 {
-	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT };
+	struct pollfd one = { .fd = s->fd, .events = POLLIN | POLLOUT | POLLRDHUP };
 	unsigned what = 0;
 
 	if (!s->open || s->fd < 0 || poll(&one, 1, 0) <= 0)
@@ -82,6 +82,8 @@ static void hear(struct stream *s)
 		what |= LOOP_READ;
 	if (one.revents & (POLLOUT | POLLERR | POLLHUP))
 		what |= LOOP_WRITE;
+	if (one.revents & (POLLERR | POLLHUP | POLLRDHUP))
+		what |= LOOP_BEHIND;
 	stream_ready(s, what);
 }
 
@@ -395,7 +397,7 @@ static void test_stream_fin_behind_octets(void **state)
 	assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
 	close(fds[1]);
 	assert_false(stream_fill(&s, 1)); /* nothing was told yet */
-	stream_ready(&s, LOOP_READ);
+	stream_ready(&s, LOOP_READ | LOOP_BEHIND);
 	while (stream_fill(&s, 1))
 		;
 	assert_int_equal(s.end, STREAM_CLOSED);
@@ -403,10 +405,35 @@ static void test_stream_fin_behind_octets(void **state)
 	stream_close(&s);
 }
 
+/* What has brought less than was asked for has brought all: there is no second read to learn that. */
+static void test_stream_reads_once(void **state)
+{
+	struct stream s;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	stream_init(&s);
+	stream_open_fd_take(&s, fds[0]);
+	assert_false(stream_fill(&s, 1));
+	assert_int_equal(write(fds[1], "NOOP\r\n", 6), 6);
+	stream_ready(&s, LOOP_READ);
+	assert_true(stream_fill(&s, 1));
+	assert_false(s.ready_in);
+	assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
+	assert_false(stream_fill(&s, 1)); /* nothing was told yet */
+	stream_ready(&s, LOOP_READ);
+	assert_true(stream_fill(&s, 1));
+	heard(&s, "NOOP\r\nQUIT\r\n");
+	stream_close(&s);
+	close(fds[1]);
+}
+
 /* The real loop: no wake-up is lost, whatever the cut. */
 struct served {
 	struct loop *loop;
 	struct stream *s;
+	size_t enough; /* octets; 0: up to the end */
 };
 
 static void on_event(void *arg, unsigned what)
@@ -422,7 +449,7 @@ static void serve(void *arg)
 
 	while (stream_fill(v->s, loop_now(v->loop)))
 		buf_consume(&v->s->in, buf_used(&v->s->in));
-	if (v->s->end != STREAM_OPEN)
+	if (v->s->end != STREAM_OPEN || (v->enough > 0 && v->s->bytes_in >= v->enough))
 		loop_stop(v->loop);
 }
 
@@ -499,6 +526,67 @@ static void test_FAULTS_1_reset_behind_octets(void **state)
 	assert_int_equal(s.bytes_in, 4);
 	loop_unwatch(w);
 	stream_close(&s);
+	loop_free(l);
+}
+
+/* The other order: the octets are told and taken, and the end comes when nobody looks. */
+static void end_apart(bool reset, enum stream_end expected)
+{
+	const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	struct loop *l = loop_new();
+	struct stream s;
+	struct served v = { .loop = l, .s = &s };
+	struct loop_watch *w;
+	int fds[2];
+
+	tcp_pair(fds);
+	stream_init(&s);
+	stream_open_fd_take(&s, fds[0]);
+	w = loop_watch_stream(l, fds[0], on_event, &v);
+	assert_int_equal(write(fds[1], "half", 4), 4);
+	while (s.bytes_in < 4)
+		stream_ready(&s, LOOP_READ), stream_fill(&s, 1);
+	assert_int_equal(s.end, STREAM_OPEN);
+	if (reset)
+		assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+	close(fds[1]);
+	loop_run(l, serve, &v);
+	assert_int_equal(s.end, expected);
+	loop_unwatch(w);
+	stream_close(&s);
+	loop_free(l);
+}
+
+static void test_FAULTS_1_end_after_octets(void **state)
+{
+	(void)state;
+	end_apart(false, STREAM_CLOSED);
+	end_apart(true, STREAM_RESET);
+}
+
+/* A read ends at the mark of urgent data (RFC 9293 section 3.8.5), whatever stands behind it: the only case in which
+ * one that brings little has not brought all. */
+static void test_stream_urgent_data(void **state)
+{
+	struct loop *l = loop_new();
+	struct stream s;
+	struct served v = { .loop = l, .s = &s, .enough = 6 };
+	struct loop_watch *w;
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	stream_init(&s);
+	stream_open_fd_take(&s, fds[0]);
+	assert_false(stream_fill(&s, 1));
+	assert_int_equal(send(fds[1], "NOx", 3, MSG_OOB), 3);
+	assert_int_equal(send(fds[1], "OP\r\n", 4, 0), 4);
+	w = loop_watch_stream(l, fds[0], on_event, &v);
+	loop_run(l, serve, &v);
+	assert_int_equal(s.bytes_in, 6); /* all but the urgent one, which is no part of the stream */
+	loop_unwatch(w);
+	stream_close(&s);
+	close(fds[1]);
 	loop_free(l);
 }
 
@@ -618,6 +706,9 @@ int main(void)
 		cmocka_unit_test(test_stream_fin_behind_octets),
 		cmocka_unit_test(test_stream_over_loop),
 		cmocka_unit_test(test_FAULTS_1_reset_behind_octets),
+		cmocka_unit_test(test_FAULTS_1_end_after_octets),
+		cmocka_unit_test(test_stream_urgent_data),
+		cmocka_unit_test(test_stream_reads_once),
 		cmocka_unit_test(test_NEW_12_FAULTS_20_bytes_after_starttls),
 		cmocka_unit_test(test_NEW_12_FAULTS_20_bytes_after_220_upstream),
 		cmocka_unit_test(test_NEW_12_reply_must_have_left),
