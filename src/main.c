@@ -4,7 +4,7 @@
  *   tls/    certificates, profiles, handshakes, needs and facts, tickets: all that knows OpenSSL
  *   policy/ evidence, rules, and the decision what TLS must be: pure
  *   smtp/   lines, commands, replies, the dialogues of both sides, DATA and BDAT: pure
- *   mail/   what we write into a message (Received), and messages of ours (TLS reports)
+ *   mail/   what we write into a message (Received), messages of ours (TLS reports), and what Received fields of others tell
  *   io/     addresses, sockets, the event loop, streams (TLS over sockets or memory), where log lines go
  *   conf/   the configuration: its file, its one table of settings, its errors
  *   plan/   a configuration made ready for use: certificates read, TLS contexts built

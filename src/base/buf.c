@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUF_LEAST 512
+#define BUF_LEAST 128
 
 void buf_init(struct buf *b, size_t most)
 {

@@ -218,7 +218,7 @@ struct conf {
 	struct conf_action *actions;     size_t action_count;
 	struct conf_partner *partners;   size_t partner_count;
 	struct conf_partner *lists;      size_t list_count; /* partner_lists */
-	struct conf_route route;
+	struct conf_route route; size_t route_count; /* 1: there is such a section */
 	struct conf_upstream *upstreams; size_t upstream_count; /* short forms included */
 	struct conf_service *services;   size_t service_count;
 	struct conf_mark *marks; size_t mark_count; /* where in the file each field was set */

@@ -54,7 +54,7 @@ bool conf_needs_route(const struct conf *c)
 		if (c->services[i].mode == CONF_MODE_OUTBOUND)
 			return true;
 	}
-	return conf_place_of(c, &c->route).line != 0 || upstreams_are_asked_about(c);
+	return c->route_count > 0 || upstreams_are_asked_about(c);
 }
 
 bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size)

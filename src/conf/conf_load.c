@@ -257,6 +257,8 @@ static void load_setting(struct loader *l, const struct conf_node *n,
 	conf_schema_want(s, want);
 	switch (s->type) {
 	case CONF_TYPE_SECTION:
+		if (s->count_at != 0)
+			*(size_t *)(void *)((char *)structure + s->count_at) = 1;
 		if (map)
 			load_section(l, n, s->section, member, w);
 		else

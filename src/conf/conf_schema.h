@@ -56,7 +56,7 @@ struct conf_setting {
 	const char *unless;  /* not `needed` where this other one is set; NULL: always */
 	unsigned needed_for; /* not 0: for these values of what the section is `by`, as bits */
 	size_t at;         /* offset in the structure of its section */
-	size_t count_at;   /* SECTIONS, ROWS: of the number of elements, a size_t */
+	size_t count_at;   /* SECTIONS, ROWS: of the number of elements, a size_t; SECTION: not 0: of the same, 1 where it is there */
 	const char *preset; /* the default, as it would be written; NULL: not set */
 	uint64_t least, most; /* COUNT, SIZE, DURATION (ms): what it may be; LIST, SECTIONS, ROWS: how many at most */
 	unsigned only;     /* not 0: for these values of what the section is `by` alone, as bits */

@@ -176,7 +176,7 @@ static const struct conf_setting profile_settings[] = {
 	  .meaning = "required: forward secret key exchange alone, whatever else `ciphers` names." },
 	{ .name = "ocsp", AT(ocsp), .type = CONF_TYPE_CHOICE, .choices = revocations,
 	  .meaning = "Towards upstreams. soft: whoever does not staple an answer has its responder asked, where one with "
-		     "http is named, and a certificate that is said to be revoked is bad; no answer is none. hard: "
+		     "http is named, and a certificate that is said to be revoked is bad; to have no answer is not. hard: "
 		     "where a responder is named there has to be a good answer; a certificate that names none is fine." },
 	{ .name = "compliance", AT(compliance), .type = CONF_TYPE_SWITCH,
 	  .meaning = "For passthrough: a connection that speaks something else where TLS has to begin is closed. "
@@ -512,7 +512,7 @@ static const struct conf_setting settings[] = {
 	  .least = 1, .most = 0x7fffffff,
 	  .meaning = "Mark (SO_MARK) of the connections that transparent services open, so that the network does "
 		     "not bring them here again. The next number marks what it brings." },
-	{ .name = "route", AT(route), .type = CONF_TYPE_SECTION, .section = &conf_route_section,
+	{ .name = "route", AT(route), COUNT_AT(route_count), .type = CONF_TYPE_SECTION, .section = &conf_route_section,
 	  .meaning = "How it is found out where mail goes and what TLS it must have there, for services of mode outbound." },
 	{ .name = "log", AT(log), .type = CONF_TYPE_SECTION, .section = &log_section,
 	  .meaning = "What the log looks like." },

@@ -83,7 +83,7 @@ static void print_warnings(const struct mail_hops *h)
 	if (h->in_body)
 		puts("warning: a Received field stands behind an empty line, where the body begins");
 	if (h->more)
-		printf("warning: more than %u Received fields; the oldest are not shown\n", MAIL_HOPS_MOST);
+		printf("warning: more than %d Received fields; the oldest are not shown\n", MAIL_HOPS_MOST);
 	if (h->cut)
 		puts("warning: the header section is longer than what was read of it");
 }

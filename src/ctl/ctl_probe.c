@@ -156,9 +156,9 @@ static int probe_one(const struct probe *p, const char *name, json_t *all)
 	if (d == NULL)
 		return refuse(EX_CONFIG, why.text);
 	if (p->json)
-		ctl_json_add(all, probe_json(d));
+		ctl_json_add(all, probe_domain_json(d));
 	else
-		probe_print_text(d);
+		probe_domain_print(d);
 	status = d->status;
 	probe_domain_free(d);
 	return status;

@@ -281,7 +281,7 @@ void probe_domain_free(struct probe_domain *d)
 	free(d);
 }
 
-void probe_weakest(const struct probe_domain *d, char *text, size_t size)
+void probe_domain_weakest(const struct probe_domain *d, char *text, size_t size)
 {
 	const struct policy_evidence *e = d->evidence;
 

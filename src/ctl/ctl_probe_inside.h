@@ -66,10 +66,10 @@ struct probe_domain *probe_domain(const struct probe_tools *tools, const char *d
 void probe_domain_free(struct probe_domain *d);
 
 /* "weakest: mx2.example.net offers no STARTTLS", without the first word. */
-void probe_weakest(const struct probe_domain *d, char *text, size_t size);
+void probe_domain_weakest(const struct probe_domain *d, char *text, size_t size);
 
-void probe_print_text(const struct probe_domain *d);
-struct json_t *probe_json(const struct probe_domain *d);
+void probe_domain_print(const struct probe_domain *d);
+struct json_t *probe_domain_json(const struct probe_domain *d);
 
 const char *probe_link_name(enum probe_link link); /* "no-tls" */
 

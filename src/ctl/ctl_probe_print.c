@@ -83,14 +83,14 @@ static void print_host(const struct probe_domain *d, const struct probe_host *h)
 		print_addr(&h->addrs[i]);
 }
 
-void probe_print_text(const struct probe_domain *d)
+void probe_domain_print(const struct probe_domain *d)
 {
 	char line[LINE_MOST];
 
 	print_head(d);
 	for (unsigned i = 0; i < d->host_count; i++)
 		print_host(d, &d->hosts[i]);
-	probe_weakest(d, line, sizeof(line));
+	probe_domain_weakest(d, line, sizeof(line));
 	printf("  weakest: %s\n", line);
 }
 
@@ -178,7 +178,7 @@ static json_t *json_of_tlsrpt(const struct probe_domain *d)
 	return o;
 }
 
-struct json_t *probe_json(const struct probe_domain *d)
+struct json_t *probe_domain_json(const struct probe_domain *d)
 {
 	json_t *o = ctl_evidence_json(d->evidence), *list = ctl_json_made(json_array());
 	char line[LINE_MOST];
@@ -187,7 +187,7 @@ struct json_t *probe_json(const struct probe_domain *d)
 		ctl_json_add(list, json_of_host(d, &d->hosts[i]));
 	ctl_json_set(o, "tlsrpt", json_of_tlsrpt(d));
 	ctl_json_set(o, "hosts", list);
-	probe_weakest(d, line, sizeof(line));
+	probe_domain_weakest(d, line, sizeof(line));
 	ctl_json_set(o, "weakest", ctl_json_text(line));
 	ctl_json_set(o, "link", ctl_json_text(d->weakest != NULL ? probe_link_name(d->weakest->link) : ""));
 	ctl_json_set(o, "status", json_integer(d->status));

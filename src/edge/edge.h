@@ -43,6 +43,7 @@ struct edge {
 	uint64_t held;              /* octets of messages that go several ways (hold.c) */
 	struct leg *waiting;        /* to be dialled when the stock is filled again, the latest first */
 	struct stock *stock;        /* sockets for transparent sessions; NULL without a loop */
+	struct home home;           /* none without sockets */
 	struct loop *loop;          /* NULL without sockets */
 	struct splice_pool pipes;   /* for tunnels */
 

@@ -17,10 +17,16 @@
 #include <unistd.h>
 #include <unistd.h>
 
+/* So long an edge waits for the rules of the partners' database before it takes connections. */
+#define RULES_MSEC 3000
+
 struct process {
 	struct edge edge;           /* first: tell_route finds the process by it */
 	struct loop *loop;
-	struct edge_accept *accept;
+	struct edge_accept *accept; /* NULL: not yet at work */
+	const struct edge_start *start;
+	struct loop_timer *rules;   /* of the wait for them */
+	bool waited;                /* long enough */
 	int channel_fd;
 	struct loop_watch *channel; /* NULL: the master is gone */
 	bool leaving;               /* ends with the last session */
@@ -114,7 +120,8 @@ static void leave(struct process *p, bool stop)
 		loop_timer_set(p->limit, p->edge.now + p->edge.plan->conf->drain_timeout);
 		edge_drain(&p->edge);
 	}
-	edge_accept_stop(p->accept);
+	if (p->accept != NULL)
+		edge_accept_stop(p->accept);
 }
 
 static void take_addrs(struct process *p, const struct ipc_addrs *m)
@@ -254,18 +261,6 @@ static void on_channel(void *arg, unsigned what)
 	}
 }
 
-static void after_batch(void *arg)
-{
-	struct process *p = arg;
-
-	edge_read_clock(&p->edge);
-	edge_reap(&p->edge);
-	if (p->edge.again != NULL || p->edge.ended != NULL)
-		loop_again(p->loop);
-	if (p->leaving && p->edge.session_count == 0)
-		loop_stop(p->loop);
-}
-
 static bool say_ready(struct process *p)
 {
 	struct ipc_message ready = { .kind = IPC_READY };
@@ -275,6 +270,37 @@ static bool say_ready(struct process *p)
 		return true;
 	log_event("ipc", "%s", why.text);
 	return false;
+}
+
+static void on_rules(void *arg)
+{
+	struct process *p = arg;
+
+	p->waited = true;
+}
+
+/* Without the rules of the database all mail would be refused: they are here in a moment, as a rule. Where they can't be
+ * read, that is what the clients are to be told. */
+static void begin_work(struct process *p)
+{
+	if (p->accept != NULL || p->leaving || (!p->waited && !edge_route_knows_rules(&p->edge)))
+		return;
+	p->accept = edge_accept_start(&p->edge, p->start->listens, p->start->listen_count);
+	if (!say_ready(p))
+		lose_master(p);
+}
+
+static void after_batch(void *arg)
+{
+	struct process *p = arg;
+
+	edge_read_clock(&p->edge);
+	begin_work(p);
+	edge_reap(&p->edge);
+	if (p->edge.again != NULL || p->edge.ended != NULL)
+		loop_again(p->loop);
+	if (p->leaving && p->edge.session_count == 0)
+		loop_stop(p->loop);
 }
 
 static void cut_off_the_rest(struct edge *e)
@@ -290,8 +316,10 @@ static void cut_off_the_rest(struct edge *e)
 
 static void leave_clean(struct process *p)
 {
-	edge_accept_free(p->accept);
+	if (p->accept != NULL)
+		edge_accept_free(p->accept);
 	loop_timer_free(p->limit);
+	loop_timer_free(p->rules);
 	if (p->channel != NULL)
 		loop_unwatch(p->channel);
 	drop_line(p);
@@ -303,9 +331,8 @@ static void leave_clean(struct process *p)
 
 int edge_main(const struct edge_start *start)
 {
-	struct process p = { .channel_fd = start->channel_fd, .line_fd = -1 };
+	struct process p = { .channel_fd = start->channel_fd, .line_fd = -1, .start = start };
 	uint64_t seed;
-	bool ready;
 
 	/* A burst's memory is soon wanted again: giving it back at once costs more than it brings. */
 	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
@@ -313,6 +340,7 @@ int edge_main(const struct edge_start *start)
 	must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
 	edge_init(&p.edge, start->plan, start->shared, start->slot, seed);
 	plan_release(start->plan);
+	p.edge.home = start->home;
 	p.loop = p.edge.loop = loop_new();
 	p.edge.dial = dial_socket;
 	p.edge.tell_route = tell_route;
@@ -320,17 +348,17 @@ int edge_main(const struct edge_start *start)
 	p.edge.pool = loop_timer_new(p.loop, on_pool, &p.edge);
 	p.edge.pool_at = MSEC_NEVER;
 	edge_read_clock(&p.edge);
-	p.accept = edge_accept_start(&p.edge, start->listens, start->listen_count);
-	free(start->listens);
+	p.rules = loop_timer_new(p.loop, on_rules, &p);
+	loop_timer_set(p.rules, p.edge.now + RULES_MSEC);
 	p.limit = loop_timer_new(p.loop, on_limit, &p);
 	p.channel = loop_watch_read(p.loop, p.channel_fd, on_channel, &p);
 	p.edge.stock = stock_new(p.channel_fd, p.edge.plan);
-	ready = say_ready(&p);
-	if (ready)
-		loop_run(p.loop, after_batch, &p);
+	begin_work(&p);
+	loop_run(p.loop, after_batch, &p);
 	/* What still waits at the doors is told to come again, and makes no session. */
 	p.edge.draining = true;
 	cut_off_the_rest(&p.edge);
 	leave_clean(&p);
-	return ready ? EX_OK : EX_OSERR;
+	free(start->listens);
+	return EX_OK;
 }

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Over what `route` itself takes at the most; it answers before, unless it is lost. */
@@ -21,6 +19,7 @@ struct edge_route {
 	unsigned ask_count;
 	struct policy_table *rules;
 	uint64_t generation;    /* of the table that came last */
+	bool known;             /* all rules are known: those of the database have come, or there can be none */
 };
 
 struct edge_route *edge_route_new(struct edge *e)
@@ -30,6 +29,7 @@ struct edge_route *edge_route_new(struct edge *e)
 
 	r->edge = e;
 	r->rules = plan_rules_with(e->plan, SPAN(""), 0, &why);
+	r->known = !conf_needs_route(e->plan->conf);
 	return r;
 }
 
@@ -43,6 +43,11 @@ void edge_route_free(struct edge_route *r)
 struct policy_table *edge_route_rules(const struct edge *e)
 {
 	return e->route->rules;
+}
+
+bool edge_route_knows_rules(const struct edge *e)
+{
+	return e->route->known;
 }
 
 /* --- questions --- */
@@ -200,26 +205,38 @@ static void use_table(struct edge_route *r, struct span octets, uint64_t generat
 	policy_table_release(r->rules);
 	r->rules = fresh;
 	r->generation = generation;
+	r->known = true;
 	if (why.fault != FAULT_NONE)
 		log_event("partners", "a rule of the database was left out: %s", why.text);
 }
 
+/* The sandbox has no call for the size of a file. */
+static bool read_table(int fd, struct buf *octets)
+{
+	char piece[64 * 1024];
+	ssize_t n;
+
+	do {
+		n = pread(fd, piece, sizeof(piece), (off_t)buf_used(octets));
+		if (n > 0 && !buf_put(octets, span_of(piece, (size_t)n)))
+			return false;
+	} while (n > 0);
+	return n == 0;
+}
+
 static void take_table(struct edge_route *r, uint64_t generation, int fd)
 {
-	struct stat st;
-	void *at;
+	bool newer = generation > r->generation || !r->known;
+	struct buf octets;
 
-	if (fd < 0 || generation <= r->generation || fstat(fd, &st) < 0 || st.st_size > TABLE_MOST)
+	if (fd < 0 || !newer)
 		return;
-	if (st.st_size == 0) {
-		use_table(r, SPAN(""), generation);
-		return;
-	}
-	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (at == MAP_FAILED)
-		return;
-	use_table(r, span_of(at, (size_t)st.st_size), generation);
-	munmap(at, (size_t)st.st_size);
+	buf_init(&octets, TABLE_MOST);
+	if (read_table(fd, &octets))
+		use_table(r, buf_peek(&octets), generation);
+	else
+		log_event("partners", "the rules of the database can't be taken over");
+	buf_free(&octets);
 }
 
 /* --- the line --- */

@@ -45,6 +45,10 @@ void edge_route_result(struct edge *e, const struct policy_result *result);
 /* The rules as they are now: those of the file and those of the database. Borrowed: hold it. */
 struct policy_table *edge_route_rules(const struct edge *e);
 
+/* False as long as the rules of the database have not come, because they can't be read: what one of them asks for nobody
+ * knows then, and no mail is taken (SPEC GC-8, law 6). Once they have come, the last that came stand. */
+bool edge_route_knows_rules(const struct edge *e);
+
 /* What has come over the line, whole, with the descriptor that came along (taken; -1: none). False: it is nonsense, and the line
  * is to be given up. */
 MUST_CHECK bool edge_route_message(struct edge *e, struct span octets, int fd);

@@ -184,6 +184,15 @@ static void end_way(struct session *s, enum hold_end end, const char *text)
 	s->leg = NULL;
 }
 
+/* 421: that host's connection ends; the client's does not. */
+static void hear_421(struct leg *l)
+{
+	if (l->reader.reply.code != 421)
+		return;
+	l->closing = true;
+	l->reader.reply.code = 451;
+}
+
 static void end_by_reply(struct session *s)
 {
 	struct hold *h = hold_of(s);
@@ -191,11 +200,7 @@ static void end_by_reply(struct session *s)
 	bool delivered = reply->code / 100 == 2;
 
 	smtp_reply_brief(reply, s->txn->reply, sizeof(s->txn->reply));
-	/* That host's connection ends; the client's does not. */
-	if (reply->code == 421) {
-		s->leg->closing = true;
-		reply->code = 451;
-	}
+	hear_421(s->leg);
 	if (delivered) {
 		buf_free(&h->reply);
 		must(smtp_reply_put(&h->reply, reply));
@@ -522,10 +527,23 @@ static bool step_body(struct session *s)
 
 /* --- replies --- */
 
+static void on_envelope(struct session *s)
+{
+	struct hold *h = hold_of(s);
+	struct smtp_reply *reply = &s->leg->reader.reply;
+
+	if (reply->code / 100 == 2)
+		return;
+	h->refused = true;
+	hear_421(s->leg);
+	keep_refusal(h, reply);
+}
+
 static void on_reply(struct session *s)
 {
 	struct hold *h = hold_of(s);
 	int code = s->leg->reader.reply.code;
+	bool fine = code / 100 == 2, refusal = code / 100 == 4 || code / 100 == 5;
 
 	if (s->leg->await_count == 0 && h->stage != STAGE_BODY) {
 		end_lost_for(s, "the next hop spoke unasked");
@@ -533,15 +551,11 @@ static void on_reply(struct session *s)
 	}
 	if (s->leg->await_count > 0)
 		leg_answered(s->leg);
-	if (h->stage == STAGE_ENVELOPE) {
-		h->refused |= code / 100 != 2;
-		if (code / 100 != 2)
-			keep_refusal(h, &s->leg->reader.reply);
+	if (h->stage == STAGE_ENVELOPE && (fine || refusal)) {
+		on_envelope(s);
 	} else if (h->stage == STAGE_DATA && code == 354) {
 		h->stage = STAGE_BODY;
-	} else if (code / 100 == 4 || code / 100 == 5) {
-		end_by_reply(s);
-	} else if (h->stage == STAGE_FINAL && code / 100 == 2 && s->leg->all_left) {
+	} else if (refusal || (h->stage == STAGE_FINAL && fine && s->leg->all_left)) {
 		end_by_reply(s);
 	} else {
 		end_lost_for(s, "a reply of the next hop makes no sense here");

@@ -149,7 +149,7 @@ static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
 		return settings(l)->names.at[0];
 	if (!is_transparent(l))
 		return leg_host(l);
-	if (l->session->sni[0] != '\0')
+	if (l->session->sni != NULL)
 		return l->session->sni;
 	addr_print_host(&leg_here(l)->addr, text);
 	return text;
@@ -270,6 +270,14 @@ struct leg *leg_new_hop(struct session *s, struct upstream *up, struct next_hop 
 
 	l->hop = next_hop_hold(hop);
 	return begin(l);
+}
+
+void leg_serve_hop(struct leg *l, struct next_hop *hop)
+{
+	must(next_hop_is_same(l->hop, hop));
+	next_hop_hold(hop);
+	next_hop_release(l->hop);
+	l->hop = hop;
 }
 
 struct leg *leg_new_bare(struct session *s, struct upstream *up)

@@ -92,6 +92,9 @@ struct leg {
 struct leg *leg_new(struct session *s, struct upstream *up, struct tls_need need);
 /* To the hosts of a decision, each under the need that it has there; holds `hop`. */
 struct leg *leg_new_hop(struct session *s, struct upstream *up, struct next_hop *hop);
+/* Another transaction goes on over it, whose decision is the same (next_hop_is_same) and may have other reasons: the log is to tell
+ * its own. Holds `hop`. */
+void leg_serve_hop(struct leg *l, struct next_hop *hop);
 /* To the session's own target alone, without a word of ours (mode_watch, mode_tunnel). */
 struct leg *leg_new_bare(struct session *s, struct upstream *up);
 void leg_free(struct leg *l);

@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "edge/session.h"
 #include "io/sock.h"
+#include "smtp/smtp_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,27 @@ bool leg_next_try(struct leg *l)
 	return true;
 }
 
+/* Mail must not go round (RFC 5321 section 5.1). Where nobody else is left there is nobody to try later. */
+static unsigned leave_own(struct leg *l, struct upstream_try *tries, unsigned n)
+{
+	unsigned left = next_hop_leave_own(l->hop, l->session->plan, &l->edge->home, tries, n, &l->why);
+	struct log_line line;
+
+	if (left == n)
+		return n;
+	log_begin(&line, "next-hop-ourselves");
+	log_text(&line, "sid", l->session->sid);
+	log_text(&line, "domain", l->hop->found->all->domain);
+	log_int(&line, "left", left);
+	log_text(&line, "why", l->why.text);
+	log_end(&line);
+	if (left == 0)
+		l->refusal = &SMTP_SAY_LOOP;
+	else
+		l->why = (struct why){ .fault = FAULT_NONE };
+	return left;
+}
+
 /* Who is called: in transparent mode the one that the client called, and nobody else. */
 void leg_find_tries(struct leg *l)
 {
@@ -193,7 +215,7 @@ void leg_find_tries(struct leg *l)
 	unsigned n = 1;
 
 	if (l->hop != NULL)
-		n = next_hop_tries(l->hop, s->service->conf->port, tries, UPSTREAM_TRIES);
+		n = leave_own(l, tries, next_hop_tries(l->hop, s->service->conf->port, tries, UPSTREAM_TRIES));
 	else if (s->target.len > 0)
 		tries[0] = (struct upstream_try){ .host = NULL, .addr = s->target };
 	else

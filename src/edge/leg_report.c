@@ -1,6 +1,7 @@
 #include "edge/leg_inside.h"
 
 #include "edge/edge_route.h"
+#include "edge/outbound.h"
 #include "edge/session.h"
 #include "io/sock.h"
 
@@ -20,8 +21,6 @@ static enum policy_result_type type_of(const struct tls_facts *f, const struct p
 							POLICY_RESULT_STARTTLS_NOT_SUPPORTED;
 	if (f->verified != TLS_VERIFIED_BAD)
 		return POLICY_RESULT_SUCCESS;
-	if (host->dane)
-		return POLICY_RESULT_TLSA_INVALID;
 	switch (f->bad) {
 	case TLS_BAD_NAME:
 		return POLICY_RESULT_CERTIFICATE_HOST_MISMATCH;
@@ -30,7 +29,7 @@ static enum policy_result_type type_of(const struct tls_facts *f, const struct p
 	case TLS_BAD_OTHER:
 		break;
 	}
-	return POLICY_RESULT_CERTIFICATE_NOT_TRUSTED;
+	return host->dane ? POLICY_RESULT_TLSA_INVALID : POLICY_RESULT_CERTIFICATE_NOT_TRUSTED;
 }
 
 static enum policy_result_policy policy_of(const struct leg *l)
@@ -50,12 +49,12 @@ static void copy(char *to, size_t size, const char *text)
 
 /* A TLS report of our own is on its way: how that goes is no matter of the next report, or two sites would report to
  * each other for ever about nothing but their reports (RFC 8460 section 3). */
-static bool is_report(const struct leg *l)
+static bool is_report(const struct session *s)
 {
-	const struct txn *t = l->session->txn;
+	const struct txn *t = s->txn;
 	char from[SMTP_LOCAL_MOST + 1 + SMTP_DOMAIN_MOST + 1];
 
-	return t != NULL && conf_tlsrpt_from(l->session->plan->conf, from, sizeof(from)) &&
+	return t != NULL && conf_tlsrpt_from(s->plan->conf, from, sizeof(from)) &&
 	       span_eq_nocase(buf_peek(&t->from), span_str(from));
 }
 
@@ -67,7 +66,7 @@ static void tell(const struct leg *l, enum policy_result_type type, bool tls, bo
 	char text[ADDR_TEXT_MOST];
 	struct addr local;
 
-	if (is_report(l))
+	if (is_report(l->session))
 		return;
 	copy(r.domain, sizeof(r.domain), l->hop->found->all->domain);
 	copy(r.host, sizeof(r.host), leg_host(l));
@@ -79,6 +78,33 @@ static void tell(const struct leg *l, enum policy_result_type type, bool tls, bo
 	}
 	copy(r.reason, sizeof(r.reason), reason);
 	edge_route_result(l->edge, &r);
+}
+
+static bool lookup_failed(const struct next_hop *hop)
+{
+	for (unsigned i = 0; i < hop->found->all->host_count; i++) {
+		if (hop->decision.out[i] == POLICY_OUT_TLSA_FAILED)
+			return true;
+	}
+	return false;
+}
+
+void leg_report_refusal(const struct session *s, const struct next_hop *hop)
+{
+	const struct policy_decision *d = &hop->decision;
+	struct policy_result r = { .policy = POLICY_RESULT_STS, .type = POLICY_RESULT_VALIDATION_FAILURE };
+
+	if (d->refusal == POLICY_DANE_FAILED) {
+		r.policy = POLICY_RESULT_TLSA;
+		r.type = lookup_failed(hop) ? POLICY_RESULT_DNSSEC_INVALID : POLICY_RESULT_DANE_REQUIRED;
+	} else if (d->refusal != POLICY_STS_NO_HOST) {
+		return;
+	}
+	if (is_report(s))
+		return;
+	copy(r.domain, sizeof(r.domain), hop->found->all->domain);
+	copy(r.reason, sizeof(r.reason), d->because[0]);
+	edge_route_result(s->edge, &r);
 }
 
 void leg_report_shadow(const struct leg *l, const char *domain, const struct tls_need *wanted, const struct policy_rule *rule,

@@ -1,6 +1,7 @@
 #include "edge/mode_terminate.h"
 
 #include "base/must.h"
+#include "edge/edge_route.h"
 #include "edge/hold.h"
 #include "edge/outbound.h"
 #include "edge/partner.h"
@@ -259,6 +260,11 @@ static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd, struct 
 	struct leg *l;
 	size_t mark;
 
+	if (!edge_route_knows_rules(s->edge)) {
+		session_say(s, &SMTP_SAY_POLICY);
+		fail_mail(s, cmd, TXN_NO_RULES, NULL);
+		return TAKEN;
+	}
 	if (is_outbound(s))
 		return do_outbound_mail(s, cmd, line);
 	switch (want_leg(s, buf_peek(&s->server.helo))) {
@@ -317,8 +323,11 @@ static enum taken do_auth(struct session *s, const struct smtp_cmd *cmd)
 {
 	enum taken taken = send_sasl(s, "AUTH ", cmd->arg);
 
-	if (taken == TAKEN)
-		smtp_sasl_begin(&s->sasl, cmd->arg);
+	if (taken != TAKEN)
+		return taken;
+	if (s->sasl == NULL)
+		s->sasl = mem_new(sizeof(*s->sasl));
+	smtp_sasl_begin(s->sasl, cmd->arg);
 	return taken;
 }
 
@@ -329,7 +338,7 @@ static enum taken do_sasl_line(struct session *s, struct span line)
 	enum taken taken = send_sasl(s, "", fine ? line : SPAN("*"));
 
 	if (taken == TAKEN && fine)
-		smtp_sasl_line(&s->sasl, line);
+		smtp_sasl_line(s->sasl, line);
 	return taken;
 }
 

@@ -38,6 +38,11 @@ void next_hop_release(struct next_hop *h); /* NULL is fine */
 /* The addresses to try in order: host by host, IPv6 and IPv4 by turns (RFC 8305 section 4). At most `most`; how many. */
 unsigned next_hop_tries(const struct next_hop *h, uint16_t port, struct upstream_try *tries, unsigned most);
 
+/* Takes those away that lead to the services of `p` themselves, with their hosts and all that are preferred no more than those
+ * (RFC 5321 section 5.1); `why` says which was found. How many are left of `n`. */
+unsigned next_hop_leave_own(const struct next_hop *h, const struct plan *p, const struct home *home,
+			    struct upstream_try *tries, unsigned n, struct why *why);
+
 /* Of decision.hosts[i]. */
 const struct evidence_host *next_hop_host(const struct next_hop *h, unsigned i);
 

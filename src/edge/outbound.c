@@ -372,6 +372,7 @@ static enum outbound_rcpt want_leg(struct session *s, const struct smtp_cmd *cmd
 		s->leg = pool_take_hop(s, up, s->outbound->hop);
 	if (s->leg == NULL)
 		s->leg = leg_new_hop(s, up, s->outbound->hop);
+	leg_serve_hop(s->leg, s->outbound->hop);
 	if (s->leg->state == LEG_READY)
 		return OUTBOUND_TAKEN;
 	if (s->leg->state != LEG_FAILED)
@@ -485,8 +486,11 @@ enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
 		return taken;
 	if (o->condition != NULL)
 		return take_on_condition(s, cmd);
-	if (o->hop->decision.refusal != POLICY_DELIVER)
+	if (o->hop->decision.refusal != POLICY_DELIVER) {
+		if (owed(s) == 0)
+			leg_report_refusal(s, o->hop);
 		return refuse_for_policy(s, cmd, policy_answer_refusal(&o->hop->decision), o->hop->decision.because[0]);
+	}
 	failed = find_failed(o, o->hop);
 	if (failed != NULL)
 		return refuse_for_policy(s, cmd, &failed->told.answer, failed->told.text);
@@ -547,10 +551,12 @@ bool outbound_lost(struct session *s, const struct why *why)
 	struct outbound *o = s->outbound;
 	struct outbound_way *w = o != NULL ? outbound_way_now(s) : NULL;
 
+	if (o == NULL)
+		return false;
 	/* What the last transaction left is no loss for this one. */
-	if (o != NULL && w == NULL)
+	if (w == NULL || !w->mail_sent)
 		return true;
-	if (w == NULL || w->rcpt_ok > 0)
+	if (w->rcpt_ok > 0)
 		return false;
 	remember_failed(o, w->hop, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
 	s->txn->why = *why;

@@ -26,7 +26,7 @@ struct outbound_way {
 	struct next_hop *hop;  /* held; NULL: the way to the fallback */
 	struct leg *leg;       /* parked; of the way that is open NULL: it is the session's */
 	bool mail_sent;
-	/* The way that "TLS-Required: No" would open (RFC 8689 section 5): its recipients have had a 250 of ours, and the message will
+	/* The way that "TLS-Required: No" would open (RFC 8689 section 4.2.2): its recipients have had a 250 of ours, and the message will
 	 * tell whether it has such a field. Without it this is its answer. Its leg begins with the delivery (edge/hold.c). */
 	struct outbound_condition *condition; /* NULL: an ordinary way */
 	struct buf refused;    /* what it said to MAIL, where that was no 2xx */
@@ -63,12 +63,15 @@ struct outbound {
 	bool fallback_failed;       /* in this transaction */
 };
 
+struct session;
+
+/* leg_report.c: for TLSRPT, that a domain's policy, or its TLSA records, leave no host to go to. */
+void leg_report_refusal(const struct session *s, const struct next_hop *hop);
+
 enum outbound_rcpt {
 	OUTBOUND_TAKEN, /* answered, or sent on */
 	OUTBOUND_WAIT,
 };
-
-struct session;
 
 struct outbound *outbound_new(void);
 void outbound_free(struct session *s);

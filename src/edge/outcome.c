@@ -40,6 +40,7 @@ static const char *const txn_outcomes[TXN_MOST] = {
 	[TXN_IN_DOUBT] = "in-doubt",
 	[TXN_NO_UPSTREAM] = "no-upstream",
 	[TXN_TLS_POLICY] = "tls-policy",
+	[TXN_NO_RULES] = "no-rules",
 	[TXN_CAPS_LOST] = "caps-lost",
 	[TXN_BAD_BODY] = "bad-body",
 	[TXN_TOO_BIG] = "too-big",

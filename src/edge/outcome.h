@@ -44,6 +44,7 @@ enum txn_outcome {
 	TXN_IN_DOUBT,             /* ... after it was whole, before the answer (RFC 1047) */
 	TXN_NO_UPSTREAM,          /* no host could be reached */
 	TXN_TLS_POLICY,           /* no host met the need */
+	TXN_NO_RULES,             /* the partners' database can't be read */
 	TXN_CAPS_LOST,            /* the upstream no longer offers what MAIL or RCPT used */
 	TXN_BAD_BODY,
 	TXN_TOO_BIG,

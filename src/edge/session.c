@@ -122,6 +122,9 @@ void session_free(struct session *s)
 	outbound_free(s);
 	pass_free(s);
 	smtp_server_free(&s->server);
+	free(s->sni);
+	free(s->leaf_label);
+	free(s->sasl);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
 	link_out(s);

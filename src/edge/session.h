@@ -32,12 +32,12 @@ struct session {
 	struct tls_server *tls;          /* NULL: no TLS towards the client */
 	bool offer_tls, esmtp;
 	struct tls_cert *leaf;           /* minted; the authority's. NULL: the certificate is that of `tls` */
-	char leaf_label[80];             /* what it was minted from */
+	char *leaf_label;                /* what it was minted from; NULL where it is */
 	char sid[SESSION_SID + 1];
 	struct addr peer, local;
 	bool greeted;                    /* the client has got its greeting */
-	char sni[256];                   /* transparent mode: of the client's hello on a port with TLS from the first byte,
-	                                  * else the name that the rule has for the target */
+	char *sni;                       /* transparent mode: of the client's hello on a port with TLS from the first byte,
+	                                  * else the name that the rule has for the target; NULL: neither */
 	struct addr target;              /* transparent mode: whom the client called; len 0: nobody else */
 	bool implicit;                   /* TLS from the first byte */
 	bool counted;                    /* shared_enter said yes */
@@ -45,7 +45,7 @@ struct session {
 	struct loop_watch *watch;        /* of the client's socket; NULL without one */
 	struct smtp_line framing;
 	struct smtp_server server;
-	struct smtp_sasl sasl;           /* who logs in, for the log */
+	struct smtp_sasl *sasl;          /* who logs in, for the log; NULL: nobody has tried */
 	bool sasl_line;                  /* the upstream has said 334: the next line answers that */
 	struct leg *leg;                 /* NULL: no upstream is needed yet, or any more */
 	struct pass *pass;               /* passthrough and strip; NULL: neither */

@@ -88,9 +88,9 @@ static void put_hashed(struct log_line *l, const char *key, struct span list, ui
 /* Who has logged in, or tried to, and how. */
 static void put_login(struct log_line *l, const struct session *s)
 {
-	const struct smtp_sasl *sasl = s->pass != NULL ? &s->pass->watch.sasl : &s->sasl;
+	const struct smtp_sasl *sasl = s->pass != NULL ? &s->pass->watch.sasl : s->sasl;
 
-	if (sasl->mechanism[0] == '\0')
+	if (sasl == NULL || sasl->mechanism[0] == '\0')
 		return;
 	log_text(l, "auth", sasl->mechanism);
 	if (s->plan->conf->log.envelope == CONF_ENVELOPE_PLAIN)

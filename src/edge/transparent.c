@@ -8,6 +8,7 @@
 #include "tls/tls_hello.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* On a port with TLS from the first byte there are no words before TLS. */
@@ -52,15 +53,15 @@ static void name_target(struct session *s, const char *rule)
 {
 	const char *name = plan_destination_name(s->service, rule, &s->target);
 
-	if (s->sni[0] == '\0' && name != NULL)
-		snprintf(s->sni, sizeof(s->sni), "%s", name);
+	if (s->sni == NULL && name != NULL)
+		s->sni = mem_text(name);
 }
 
 static void choose(struct session *s)
 {
 	const char *rule = NULL;
 	const struct plan_action *action =
-		plan_choose(s->service, &s->peer, &s->target, s->sni[0] != '\0' ? s->sni : NULL, &rule);
+		plan_choose(s->service, &s->peer, &s->target, s->sni, &rule);
 
 	if (action == NULL) {
 		why_set(&s->why, FAULT_SYSTEM, "no address is known yet for the destinations of rule %s", rule);
@@ -100,7 +101,7 @@ bool transparent_step(struct session *s)
 			return false;
 		break;
 	case TLS_HELLO_WHOLE:
-		snprintf(s->sni, sizeof(s->sni), "%s", hello.sni);
+		s->sni = hello.sni[0] != '\0' ? mem_text(hello.sni) : NULL;
 		break;
 	case TLS_HELLO_NOT:
 		break;
@@ -120,6 +121,7 @@ static bool is_trusted(const struct tls_facts *facts)
 static const struct smtp_answer *mint(struct session *s, struct tls_authority *authority,
 				      struct tls_facts *facts)
 {
+	char label[80];
 	struct buf der;
 	struct why why;
 
@@ -134,7 +136,9 @@ static const struct smtp_answer *mint(struct session *s, struct tls_authority *a
 		log_event("mint", "%s", why.text);
 		return &SMTP_SAY_TLS_NOT_NOW;
 	}
-	snprintf(s->leaf_label, sizeof(s->leaf_label), "%s %s", is_trusted(facts) ? "t" : "u", facts->cert);
+	snprintf(label, sizeof(label), "%s %s", is_trusted(facts) ? "t" : "u", facts->cert);
+	free(s->leaf_label);
+	s->leaf_label = mem_text(label);
 	return NULL;
 }
 

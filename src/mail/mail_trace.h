@@ -38,7 +38,7 @@ struct mail_trace {
 	char id[MAIL_TRACE_ID_MOST + 1]; /* the first one's value, without blanks around it; any octets
 	                                  * but NUL, CR and LF; cut at MAIL_TRACE_ID_MOST */
 	unsigned id_len;
-	bool in_tls;         /* in the value of TLS-Required (RFC 8689 section 5) */
+	bool in_tls;         /* in the value of TLS-Required (RFC 8689 section 3) */
 	char tls[4];         /* of all of them, one behind the other, without blanks; cut */
 	unsigned tls_len;
 };

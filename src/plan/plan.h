@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "conf/conf_addr.h"
 #include "io/addr.h"
+#include "io/home.h"
 #include "policy/policy_decide.h"
 #include "tls/tls_client.h"
 #include "tls/tls_conn.h"
@@ -137,6 +138,9 @@ MUST_CHECK struct plan *plan_build_rules(struct conf *conf, struct conf_source *
 /* Whether the client may connect to the service at all (SPEC SUB-11). The address may be IPv4-mapped. A transparent service is
  * for whomever the network brings. */
 bool plan_service_admits(const struct plan_service *s, const struct addr *client);
+
+/* Whether one of our services listens there: on this address, or on all of this machine's, of which it is one. */
+bool plan_listens_at(const struct plan *p, const struct home *home, const struct addr *to);
 
 /* The action for a connection to a transparent service: that of the first rule that matches, else the
  * service's own; `*rule` is the rule's name, else NULL. `sni`: NULL where none was sent or the service can't

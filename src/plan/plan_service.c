@@ -140,6 +140,27 @@ void plan_service_make(struct plan_build *b)
 	}
 }
 
+static bool covers(const struct addr *listen, const struct home *home, const struct addr *to)
+{
+	if (addr_port(listen) != addr_port(to))
+		return false;
+	if (!addr_is_any(listen))
+		return addr_eq(listen, to);
+	return (listen->sa.sa_family == AF_UNSPEC || listen->sa.sa_family == to->sa.sa_family) && home_has(home, to);
+}
+
+bool plan_listens_at(const struct plan *p, const struct home *home, const struct addr *to)
+{
+	struct addr plain = *to;
+
+	addr_unmap(&plain);
+	for (size_t i = 0; i < p->listen_count; i++) {
+		if (covers(&p->listens[i].at, home, &plain))
+			return true;
+	}
+	return false;
+}
+
 void plan_service_free(struct plan *p)
 {
 	for (size_t i = 0; i < p->service_count; i++) {

@@ -165,7 +165,7 @@ static void say_sts_host(const struct policy_weighed *w, struct policy_decision 
 
 	if (pattern != NULL)
 		say(d, "MTA-STS %s (id %s): %.60s matches %.60s", mode, e->sts_id, host->name, pattern);
-	else if (w->dane && host->tlsa_state == EVIDENCE_TLSA_USABLE)
+	else if (w->hosts[i].dane)
 		say(d, "MTA-STS %s (id %s): %.60s matches nothing, but DANE goes before", mode, e->sts_id, host->name);
 	else
 		say(d, "MTA-STS %s (id %s): %.60s matches nothing, %s", mode, e->sts_id, host->name,
@@ -197,13 +197,18 @@ static bool dane_tells(const struct policy_weighed *w, const struct evidence_hos
 	return host->tlsa_state != EVIDENCE_TLSA_NONE || w->rule.level == NEED_DANE;
 }
 
-static void say_dane_host(const struct policy_weighed *w, struct policy_decision *d, const struct evidence_host *host)
+static void say_dane_host(const struct policy_weighed *w, struct policy_decision *d, unsigned i)
 {
+	const struct evidence_host *host = &w->q->evidence->hosts[i];
 	const char *base = host->tlsa_base[0] != '\0' ? host->tlsa_base : host->name;
 	const char *out = w->rule.level == NEED_DANE ? ", it is not used" : "";
 
 	switch (host->tlsa_state) {
 	case EVIDENCE_TLSA_USABLE:
+		if (!w->hosts[i].dane && !w->q->evidence->mx_secure && !w->q->evidence->no_mx) {
+			say(d, "DANE: TLSA records of %.80s don't count, DNSSEC does not vouch for the MX%s", host->name, out);
+			return;
+		}
 		say(d, "DANE: %u usable TLSA record%s at _25._tcp.%.120s", host->tlsa_count, host->tlsa_count == 1 ? "" : "s",
 		    base);
 		return;
@@ -231,7 +236,7 @@ static void say_dane(const struct policy_weighed *w, struct policy_decision *d)
 			continue;
 		if (!next_told(&some))
 			return;
-		say_dane_host(w, d, &e->hosts[i]);
+		say_dane_host(w, d, i);
 	}
 }
 

@@ -65,7 +65,7 @@ static void weigh_all(struct policy_weighed *w)
 
 	weigh_rule(w);
 	weigh_service(w);
-	/* Who asks for both has asked for REQUIRETLS (RFC 8689 section 5). */
+	/* Who asks for both has asked for REQUIRETLS (RFC 8689 section 4.1). */
 	w->relaxed = q->tls_required_no && !q->requiretls;
 	w->dane = q->dane && !w->exempt && !w->relaxed;
 	w->sts_stale = announced && q->now >= q->evidence->sts_until;
@@ -97,11 +97,38 @@ static void raise_to(struct policy_host *h, enum need_level level, enum policy_s
 	h->source = source;
 }
 
-static enum need_level dane_level(const struct evidence_host *host)
+static bool mx_is_theirs(const struct policy_evidence *e)
 {
-	switch (host->tlsa_state) {
+	/* Without MX the host is the recipient's domain itself. */
+	return e->mx_secure || e->no_mx;
+}
+
+/* Of the host's own name: whoever could change it could bring a certificate for it (SPEC PP-8). */
+static bool vouched(const struct policy_weighed *w, unsigned i)
+{
+	return mx_is_theirs(w->q->evidence) || w->hosts[i].pattern != NULL;
+}
+
+/* Whether somebody but DANE wants to know who the host is. */
+static bool identity_demanded(const struct policy_weighed *w)
+{
+	return w->rule.level >= NEED_VERIFY || w->enforce || w->least.level >= NEED_VERIFY || w->q->requiretls;
+}
+
+static bool dane_counts(const struct policy_weighed *w, unsigned i)
+{
+	if (w->q->evidence->hosts[i].tlsa_state != EVIDENCE_TLSA_USABLE)
+		return false;
+	if (w->rule.level == NEED_DANE)
+		return mx_is_theirs(w->q->evidence);
+	return w->dane && (vouched(w, i) || !identity_demanded(w));
+}
+
+static enum need_level dane_level(const struct policy_weighed *w, unsigned i)
+{
+	switch (w->q->evidence->hosts[i].tlsa_state) {
 	case EVIDENCE_TLSA_USABLE:
-		return NEED_DANE;
+		return w->hosts[i].dane ? NEED_DANE : NEED_NONE;
 	case EVIDENCE_TLSA_UNUSABLE:
 		return NEED_ENCRYPT;
 	case EVIDENCE_TLSA_NONE:
@@ -128,7 +155,7 @@ static void weigh_need(struct policy_weighed *w, unsigned i, struct policy_host 
 	if (w->sts)
 		raise_to(h, NEED_VERIFY, POLICY_BY_STS, w->enforce);
 	if (w->dane)
-		raise_to(h, dane_level(host), POLICY_BY_DANE, true);
+		raise_to(h, dane_level(w, i), POLICY_BY_DANE, true);
 	if (!w->exempt && q->remember > 0 && host->seen_tls >= q->remember && h->need.level < NEED_ENCRYPT &&
 	    w->least.level < NEED_ENCRYPT) {
 		w->hosts[i].remembered = true;
@@ -151,15 +178,6 @@ static bool rule_has_names(const struct policy_weighed *w, const struct policy_h
 	if (r->report)
 		return w->shadow.level >= NEED_VERIFY && h->need.level < NEED_VERIFY;
 	return w->rule.level >= NEED_VERIFY || h->source == POLICY_BY_REQUIRETLS;
-}
-
-/* Of the host's own name: whoever could change it could bring a certificate for it (SPEC PP-8). */
-static bool vouched(const struct policy_weighed *w, unsigned i)
-{
-	const struct policy_evidence *e = w->q->evidence;
-
-	/* Without MX it is the recipient's domain itself. */
-	return e->mx_secure || e->no_mx || w->hosts[i].pattern != NULL;
 }
 
 static void weigh_names(const struct policy_weighed *w, unsigned i, struct policy_host *h)
@@ -186,7 +204,7 @@ static enum policy_out weigh_out(const struct policy_weighed *w, unsigned i, con
 	if (w->enforce && w->hosts[i].pattern == NULL && !h->dane)
 		return POLICY_OUT_STS;
 	if (h->need.level == NEED_DANE && !h->dane)
-		return POLICY_OUT_TLSA_NONE;
+		return host->tlsa_state == EVIDENCE_TLSA_USABLE ? POLICY_OUT_MX_INSECURE : POLICY_OUT_TLSA_NONE;
 	if (w->q->requiretls && h->names == POLICY_NAMES_DOMAIN)
 		return POLICY_OUT_REQUIRETLS;
 	return POLICY_IN;
@@ -194,13 +212,12 @@ static enum policy_out weigh_out(const struct policy_weighed *w, unsigned i, con
 
 static void weigh_host(struct policy_weighed *w, unsigned i, struct policy_decision *d)
 {
-	const struct evidence_host *host = &w->q->evidence->hosts[i];
 	struct policy_host h = { .index = i };
 
-	w->hosts[i].pattern = find_pattern(w, host);
+	w->hosts[i].pattern = find_pattern(w, &w->q->evidence->hosts[i]);
 	h.sts = w->hosts[i].pattern != NULL;
+	h.dane = w->hosts[i].dane = dane_counts(w, i);
 	weigh_need(w, i, &h);
-	h.dane = host->tlsa_state == EVIDENCE_TLSA_USABLE && (w->dane || h.need.level == NEED_DANE);
 	weigh_names(w, i, &h);
 	d->out[i] = weigh_out(w, i, &h);
 	if (d->out[i] == POLICY_IN)
@@ -219,6 +236,7 @@ static enum policy_refusal refusal_of(const struct policy_weighed *w, const stru
 		{ POLICY_OUT_ADDRESS_FAILED, POLICY_NO_ADDRESS, false },
 		{ POLICY_OUT_STS, POLICY_STS_NO_HOST, false },
 		{ POLICY_OUT_TLSA_NONE, POLICY_DANE_FAILED, false },
+		{ POLICY_OUT_MX_INSECURE, POLICY_DANE_FAILED, false },
 		{ POLICY_OUT_REQUIRETLS, POLICY_NO_REQUIRETLS, true },
 		{ POLICY_OUT_ADDRESS, POLICY_NO_ADDRESS, true },
 	};
@@ -324,6 +342,7 @@ const char *policy_out_text(enum policy_out out)
 		[POLICY_OUT_ADDRESS_FAILED] = "its addresses could not be looked up",
 		[POLICY_OUT_TLSA_FAILED] = "its TLSA records could not be looked up",
 		[POLICY_OUT_TLSA_NONE] = "it has no usable TLSA records, and DANE is demanded",
+		[POLICY_OUT_MX_INSECURE] = "DNSSEC does not vouch for the MX records, and DANE is demanded",
 		[POLICY_OUT_STS] = "it is not in the MTA-STS policy",
 		[POLICY_OUT_REQUIRETLS] = "nobody vouches for its name, and REQUIRETLS demands that",
 	};

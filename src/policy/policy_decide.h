@@ -6,17 +6,19 @@
  * How the sources are put together, from the one that says most:
  *   1. A rule with `why` and a level is an exemption: its level and strength are all, whatever DANE, MTA-STS, the memory and
  *      the service say.
- *   2. DANE, for each host: usable TLSA records make it `dane` for that host, and outrank MTA-STS (RFC 8461 section 2).
+ *   2. DANE, for each host: usable TLSA records make it `dane` for that host, and outrank MTA-STS (RFC 8461 section 2). Where neither
+ *      DNSSEC vouches for the MX records nor MTA-STS for the host they prove a host that anybody could have named: then they count
+ *      where no identity is demanded otherwise (3 to 6), and else for nothing (RFC 7672 section 2.2.1).
  *      Unusable ones make it `encrypt` at least. A failed TLSA lookup takes the host out (temporary), whatever MTA-STS says of it.
  *   3. MTA-STS enforce: hosts that no pattern matches are taken out, but for those of 2; the others need `verify` for their own name.
  *      testing: nothing is demanded, what would have failed is reported.
  *   4. A rule without `why` only raises: the level of each host is the greater of both. A strength without a level is `encrypt`. Where
- *      it is `dane`, hosts without usable TLSA records are taken out.
+ *      it is `dane`, hosts without usable TLSA records are taken out, and all of them where DNSSEC does not vouch for the MX records.
  *   5. The service's own level (`tls`, `min_bits`), which also only raises.
- *   6. REQUIRETLS (RFC 8689): at least `verify` with a name that DANE, DNSSEC, MTA-STS or a rule's `names` vouches for, or the domain's
+ *   6. REQUIRETLS (RFC 8689): at least `verify` with a name that DNSSEC, MTA-STS or a rule's `names` vouches for, or the domain's
  *      own where it has no MX (section 4.2.1); no exemption and no `report` relaxes it.
- * `TLS-Required: No` takes 2 and 3 away, never a rule and never the service's level (RFC 8689 section 5, SPEC NEW-5). It counts
- * for nothing beside REQUIRETLS. */
+ * `TLS-Required: No` takes 2 and 3 away, never a rule and never the service's level (RFC 8689 section 4.2.2, SPEC NEW-5). It counts
+ * for nothing beside REQUIRETLS (section 4.1). */
 #ifndef POLICY_DECIDE_H
 #define POLICY_DECIDE_H
 
@@ -37,7 +39,7 @@ struct policy_question {
 	bool client_tls;
 	bool dane, sts;                          /* are honoured */
 	bool requiretls;                         /* MAIL ... REQUIRETLS */
-	bool tls_required_no;                    /* the header of RFC 8689 section 5 */
+	bool tls_required_no;                    /* the header of RFC 8689 section 3 */
 	unsigned remember;                       /* a host seen with TLS so often in a row must have it again; 0: never */
 	bool remember_defers;                    /* ... else it is only said */
 	int64_t now;                             /* wall clock: for sts_until */
@@ -81,6 +83,7 @@ enum policy_out {
 	POLICY_OUT_ADDRESS_FAILED, /* its addresses could not be looked up */
 	POLICY_OUT_TLSA_FAILED,
 	POLICY_OUT_TLSA_NONE,      /* the rule demands DANE, and it has no usable record */
+	POLICY_OUT_MX_INSECURE,    /* the same, and DNSSEC does not vouch for the MX records (RFC 7672 section 2.2.1) */
 	POLICY_OUT_STS,            /* no pattern matches it */
 	POLICY_OUT_REQUIRETLS,     /* nobody vouches for its name */
 };

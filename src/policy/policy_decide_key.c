@@ -29,11 +29,14 @@ unsigned policy_decide_names(const struct policy_decision *d, const struct polic
 			count = add(names, count, d->rule->names[n]);
 		return count;
 	case POLICY_NAMES_HOST:
-		/* RFC 7672 section 3.2.2: the TLSA base domain, and the names before it was one, which are secure too. */
+		/* RFC 7672 section 3.2.2: the TLSA base domain, the host's name before it was one, and, where the way from it to the host
+		 * is secure, the domain and what it is an alias of. */
 		if (h->dane)
 			count = add(names, count, host->tlsa_base);
 		count = add(names, count, host->name);
-		return h->dane ? add(names, count, e->domain) : count;
+		if (h->dane && e->mx_secure)
+			count = add(names, add(names, count, e->domain), e->mx_owner);
+		return count;
 	case POLICY_NAMES_DOMAIN:
 		break;
 	}

@@ -65,6 +65,7 @@ struct policy_evidence {
 	enum evidence_dns dns;
 	char trouble[EVIDENCE_TEXT_MOST]; /* with DNS_FAILED: what, in words: "MX of example.net: SERVFAIL" */
 	bool mx_secure;                   /* DNSSEC vouches for the MX records (or for there being none) */
+	char mx_owner[EVIDENCE_NAME_MOST]; /* where CNAMEs lead from the domain: the MX records stand there; "": at the domain itself */
 	bool no_mx;                       /* there is none: the one host is the domain itself (RFC 5321 section 5.1) */
 	unsigned host_count;
 	struct evidence_host *hosts;      /* by preference, as many as were found up to the ceiling; equal ones in random order */

@@ -9,7 +9,7 @@
 /* The longest of all is evidence with every list full. */
 #define HOST_OCTETS (2 * (2 + EVIDENCE_NAME_MOST) + 2 + 2 + 1 + EVIDENCE_ADDRS_MOST * 17 + 2 + EVIDENCE_TLSA_MOST * 5 + \
 		     EVIDENCE_TLSA_SUM + 4 + 2 + EVIDENCE_TEXT_MOST)
-#define EVIDENCE_OCTETS (5 + 2 + EVIDENCE_NAME_MOST + 3 + 2 * (2 + EVIDENCE_TEXT_MOST) + 1 + EVIDENCE_HOSTS_MOST * HOST_OCTETS + \
+#define EVIDENCE_OCTETS (5 + 2 * (2 + EVIDENCE_NAME_MOST) + 3 + 2 * (2 + EVIDENCE_TEXT_MOST) + 1 + EVIDENCE_HOSTS_MOST * HOST_OCTETS + \
 			 1 + 2 + 40 + 8 + 1 + EVIDENCE_MX_MOST * (2 + EVIDENCE_NAME_MOST) + 16)
 _Static_assert(EVIDENCE_OCTETS <= POLICY_MESSAGE_MOST, "evidence does not fit into a message");
 
@@ -182,6 +182,7 @@ static void put_evidence(struct buf *b, const struct policy_evidence *e)
 	wire_put_number(b, e->dns, 1);
 	put_words(b, e->trouble);
 	wire_put_number(b, e->mx_secure, 1);
+	put_name_or_none(b, e->mx_owner);
 	wire_put_number(b, e->no_mx, 1);
 	for (unsigned i = 0; i < e->host_count; i++)
 		put_host(b, &e->hosts[i]);
@@ -207,6 +208,7 @@ static struct policy_evidence *take_evidence(struct wire *w)
 	e->dns = (enum evidence_dns)wire_most(w, 1, EVIDENCE_DNS_FAILED);
 	take_words(w, e->trouble, sizeof(e->trouble));
 	e->mx_secure = wire_flag(w);
+	take_name_or_none(w, e->mx_owner);
 	e->no_mx = wire_flag(w);
 	for (unsigned i = 0; i < hosts && !w->bad; i++)
 		take_host(w, &e->hosts[i]);

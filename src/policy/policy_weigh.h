@@ -16,6 +16,7 @@ struct policy_weighed {
 	struct tls_need least;        /* what the service demands */
 	struct {
 		const char *pattern; /* of MTA-STS, that matches it; NULL: none */
+		bool dane;           /* its TLSA records are what it is held to */
 		bool remembered;     /* its memory demands TLS, or would */
 	} hosts[EVIDENCE_HOSTS_MOST];
 };

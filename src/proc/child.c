@@ -156,6 +156,7 @@ static bool prepare(const char *path, const struct ipc_start *from, struct edge_
 	close(CHILD_FD_CONF);
 	close(CHILD_FD_SHARED);
 	log_set_format(start->plan->conf->log.format);
+	home_read(&start->home);
 	return take_listens(from, start, why);
 }
 

@@ -28,6 +28,7 @@ struct edge_start {
 		size_t listen; /* index into plan->listens; several sockets may have the same */
 	} *listens;        /* non-blocking; the edge's */
 	size_t listen_count;
+	struct home home;
 };
 
 /* Of an edge. `path`: of the configuration, as the master read it. False with `why`, and then nothing is left

@@ -30,7 +30,7 @@ void route_free(struct route *r);
  * is proved then is the host, not that it is the domain's: `mx_secure` says so).
  *
  * An MTA-STS policy that has to be fetched is waited for until conf->timeout. If it is not there by then the evidence
- * has none, and `sts_trouble` says so (RFC 8461 section 5.1 lets mail go); the fetch goes on, up to 60 seconds in all, and the next
+ * has none, and `sts_trouble` says so (RFC 8461 section 3.3 lets mail go); the fetch goes on, up to 60 seconds in all, and the next
  * look-up has it. A policy that was fetched once never depends on that: it is in the store. */
 typedef void route_done(void *arg, const struct policy_evidence *e);
 void route_look_up(struct route *r, const char *domain, route_done *done, void *arg);

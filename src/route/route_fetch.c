@@ -125,6 +125,7 @@ static void fail_transfer(struct route_fetch *one, CURLcode code)
 		fail(one, FAULT_PEER, "no answer in time");
 	else
 		fail(one, FAULT_PEER, one->error[0] != '\0' ? one->error : curl_easy_strerror(code));
+	one->answer.untrusted = code == CURLE_PEER_FAILED_VERIFICATION;
 }
 
 static void take_result(struct route_fetch *one, CURLcode code)

@@ -34,6 +34,7 @@ struct route_fetch_answer {
 	bool got;           /* there was a whole answer, of whatever status (a redirect is one) */
 	int status;         /* of HTTP, where got */
 	struct span body;   /* valid until `done` returns */
+	bool untrusted;     /* where not got: nobody vouches for the server, or for its name */
 	struct why why;     /* where not got, printable ASCII: FAULT_PEER; FAULT_SYSTEM where it is no fault of theirs */
 };
 

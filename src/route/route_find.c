@@ -197,6 +197,7 @@ static void on_mx(void *arg, const struct route_dns_answer *a)
 	snprintf(e->domain, sizeof(e->domain), "%s", f->domain);
 	e->dns = mx.dns;
 	e->mx_secure = mx.secure;
+	memcpy(e->mx_owner, mx.owner, sizeof(e->mx_owner));
 	e->no_mx = mx.no_mx;
 	memcpy(e->trouble, mx.trouble, sizeof(e->trouble));
 	for (unsigned i = 0; i < e->host_count; i++) {

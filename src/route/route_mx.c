@@ -105,6 +105,8 @@ static void read_hosts(struct route_mx *mx, const char *domain, const struct rou
 void route_mx_read(struct route_mx *mx, const char *domain, const struct route_dns_answer *a, uint64_t seed)
 {
 	*mx = (struct route_mx){ .secure = a->secure, .ttl = a->ttl };
+	if (a->alias)
+		memcpy(mx->owner, a->name, sizeof(mx->owner));
 	switch (a->end) {
 	case ROUTE_DNS_FOUND:
 		read_hosts(mx, domain, a, seed);
@@ -171,7 +173,7 @@ void route_host_join(struct evidence_host *h, const struct route_family *v6, con
 		if (i / 2 < both[i % 2]->count)
 			h->addrs[h->addr_count++] = both[i % 2]->addrs[i / 2];
 	}
-	/* RFC 7672 section 2.1.1: all that was answered must be vouched for, the absence of a family too. One that failed was not
+	/* RFC 7672 section 2.2.2: all that was answered must be vouched for, the absence of a family too. One that failed was not
 	 * answered; if its addresses are not used, nothing hangs on it. */
 	for (unsigned i = 0; i < 2; i++)
 		secure &= both[i]->end == ROUTE_DNS_FAILED || both[i]->secure;
@@ -223,7 +225,7 @@ bool route_tlsa_name(const char *base, char name[EVIDENCE_NAME_MOST])
 	       policy_name_ok(span_str(name));
 }
 
-/* Usable ones are kept; that there are others does not matter then (RFC 7671 section 4.1, 10.1). */
+/* Usable ones are kept; that there are others does not matter then (RFC 6698 section 4.1). */
 static void take_records(struct evidence_host *h, const struct route_dns_answer *a)
 {
 	unsigned left_out = 0;

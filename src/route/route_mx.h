@@ -15,6 +15,7 @@ struct route_mx_host {
 struct route_mx {
 	enum evidence_dns dns;
 	bool secure, no_mx;
+	char owner[EVIDENCE_NAME_MOST]; /* where CNAMEs lead; "": there are none */
 	uint32_t ttl;
 	unsigned count;
 	struct route_mx_host hosts[EVIDENCE_HOSTS_MOST];

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -95,12 +98,36 @@ static bool open_store(struct route_partners *p, struct why *why)
 	return p->store != NULL;
 }
 
+/* Where there is no database nobody can have put a rule there. One that is there and can't be read is another
+ * matter: the edges are told nothing then, and take no mail (SPEC GC-8). */
+static bool is_there(const struct route_partners *p)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int len = snprintf(path, sizeof(path), "%s/%s", p->plan->conf->route.state_dir, STORE_PARTNERS_FILE);
+
+	return len >= (int)sizeof(path) || stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static void use_none(struct route_partners *p)
+{
+	struct why why;
+	int fd = seal(SPAN(""), &why);
+
+	if (fd >= 0)
+		use(p, fd, SPAN(""), 1);
+	else
+		note_failed(p, &why);
+}
+
 static void look(struct route_partners *p)
 {
 	struct why why;
 
 	if (!open_store(p, &why)) {
 		note_failed(p, &why);
+		if (p->octets < 0 && !is_there(p))
+			use_none(p);
 		loop_timer_set(p->timer, loop_now(p->loop) + ROUTE_PARTNERS_AGAIN);
 		return;
 	}

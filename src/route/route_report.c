@@ -28,7 +28,7 @@ static bool is_printable(struct span line)
 	return line.len > 0;
 }
 
-/* As it was served: RFC 8460 appendix B has the fields of the policy, a string each. */
+/* As it was served: RFC 8460 section 4.5 has the fields of the policy, a string each. */
 static void put_sts(struct store_policy *p, struct span body)
 {
 	bool room = true;

@@ -234,14 +234,26 @@ static void free_fetch(struct fetch *f)
 
 /* What the texts of these failures begin with. */
 #define NO_POLICY "no policy from mta-sts."
+#define NO_TRUST "no trust in mta-sts."
 #define BAD_POLICY "the policy of "
 
 bool route_sts_failure(const char *trouble, enum policy_result_type *type)
 {
-	bool none = strncmp(trouble, NO_POLICY, strlen(NO_POLICY)) == 0;
+	static const struct {
+		const char *begins;
+		enum policy_result_type type;
+	} all[] = {
+		{ NO_POLICY, POLICY_RESULT_STS_POLICY_FETCH_ERROR },
+		{ NO_TRUST, POLICY_RESULT_STS_WEBPKI_INVALID },
+		{ BAD_POLICY, POLICY_RESULT_STS_POLICY_INVALID },
+	};
 
-	*type = none ? POLICY_RESULT_STS_POLICY_FETCH_ERROR : POLICY_RESULT_STS_POLICY_INVALID;
-	return none || strncmp(trouble, BAD_POLICY, strlen(BAD_POLICY)) == 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		*type = all[i].type;
+		if (strncmp(trouble, all[i].begins, strlen(all[i].begins)) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* False with `trouble`. */
@@ -250,7 +262,9 @@ static bool read_policy(const struct fetch *f, const struct route_fetch_answer *
 {
 	struct why why = { 0 };
 
-	if (!a->got)
+	if (a->untrusted)
+		snprintf(trouble, EVIDENCE_TEXT_MOST, NO_TRUST "%.60s: %.70s", f->domain, a->why.text);
+	else if (!a->got)
 		snprintf(trouble, EVIDENCE_TEXT_MOST, NO_POLICY "%.60s: %.70s", f->domain, a->why.text);
 	else if (a->status != 200)
 		snprintf(trouble, EVIDENCE_TEXT_MOST, NO_POLICY "%.60s: HTTP status %d", f->domain, a->status);

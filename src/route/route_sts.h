@@ -1,11 +1,11 @@
 /* route/route_sts.h
  * The MTA-STS policy of a domain (RFC 8461): announced in DNS, fetched over HTTPS, kept in the store until its max_age is
- * over, whatever DNS and HTTPS say meanwhile (section 5.1).
+ * over, whatever DNS and HTTPS say meanwhile (section 3.3).
  *
  * A policy that is kept under the id that DNS announces is used at once; it is fetched again in the background when half its life is over.
  * Otherwise whoever asks waits for the fetch, up to his limit, and is then answered with what there is: the policy that is kept, or
- * none and the reason. Without one at hand RFC 8461 section 5.1 lets mail go on; the fetch goes on too, for the
- * mails that follow. A fetch that failed is not tried again for five minutes (section 3.3).
+ * none and the reason. Without one at hand RFC 8461 section 3.3 lets mail go on; the fetch goes on too, for the
+ * mails that follow. A fetch that failed is not tried again for five minutes (the same).
  *
  * Ages are measured on a clock that begins with the wall clock when the process does and then ticks with the monotonic one:
  * a jump of the wall clock ends no policy, and prolongs none (FAULTS 36). Beyond a restart a policy holds for at most its own

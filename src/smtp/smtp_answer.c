@@ -91,6 +91,7 @@ SAY(SMTP_SAY_NEXT_HOP_8BIT, 554, "5.6.3", "CAPS", "The next hop does not take 8-
 SAY(SMTP_SAY_NEXT_HOP_UTF8, 550, "5.6.7", "CAPS", "The next hop does not take SMTPUTF8");
 SAY(SMTP_SAY_LOST_SESSION, 421, "4.4.2", "UPSTREAM-LOST", "Next hop lost, try again later");
 SAY(SMTP_SAY_CAPS_LOST, 451, "4.6.3", "CAPS", "Next hop no longer offers what was used");
+SAY(SMTP_SAY_POLICY, 451, "4.3.0", "POLICY", "The rules for partners can't be read, try again later");
 SAY(SMTP_SAY_SELF, 451, "4.3.0", "SELF", "Local error, try again later");
 
 static bool is_printable(char c)

@@ -62,7 +62,7 @@ extern const struct smtp_answer
 	SMTP_SAY_TLS_MISSING_FINAL,    /* 550 5.7.10 [TLS-NONE] */
 	SMTP_SAY_TLS_FAILED_FINAL,     /* 550 5.7.10 [TLS-FAILED] */
 	SMTP_SAY_TLS_UNVERIFIED_FINAL, /* 550 5.7.5 [TLS-CERT] */
-	SMTP_SAY_REQUIRETLS,      /* 550 5.7.30 [REQUIRETLS] (RFC 8689 section 5) */
+	SMTP_SAY_REQUIRETLS,      /* 550 5.7.30 [REQUIRETLS] (RFC 8689 section 4.2.1) */
 	SMTP_SAY_TLS_UNTRUSTED,   /* 454 4.7.5 [TLS-CERT] to STARTTLS: what lies behind us is not to be trusted */
 	/* limits */
 	SMTP_SAY_TOO_MANY_RCPT,   /* 452 4.5.3 [RCPT-MAX] */
@@ -76,7 +76,7 @@ extern const struct smtp_answer
 	/* the message */
 	SMTP_SAY_BAD_BODY,        /* 550 5.6.11 [BARE] bare CR or LF, or NUL */
 	SMTP_SAY_NO_ROOM,         /* 452 4.3.1 [ROOM] no memory to hold it in */
-	SMTP_SAY_LOOP,            /* 554 5.4.6 [LOOP] too many Received fields */
+	SMTP_SAY_LOOP,            /* 554 5.4.6 [LOOP] too many Received fields, or the next hop is ourselves */
 	/* the upstream */
 	SMTP_SAY_NO_UPSTREAM,     /* 451 4.4.1 [UPSTREAM] */
 	SMTP_SAY_OURSELVES,       /* 421 4.4.6 [LOOP] the client has called ourselves */
@@ -94,6 +94,7 @@ extern const struct smtp_answer
 	SMTP_SAY_NEXT_HOP_UTF8,   /* 550 5.6.7 [CAPS] */
 	SMTP_SAY_LOST_SESSION,    /* 421 4.4.2 [UPSTREAM-LOST] */
 	SMTP_SAY_CAPS_LOST,       /* 451 4.6.3 [CAPS] the upstream no longer offers what was used */
+	SMTP_SAY_POLICY,          /* 451 4.3.0 [POLICY] the rules can't be read */
 	SMTP_SAY_SELF;            /* 451 4.3.0 [SELF] */
 
 /* Writes one reply line: "530 5.7.0 Must issue ... [TLS-REQ] 6f2a91". `sid` may be

@@ -63,7 +63,7 @@ void store_route_count(struct store_route *s, const struct policy_result *result
 typedef void store_route_each(void *arg, const struct store_tlsrpt *row);
 MUST_CHECK bool store_route_counts(struct store_route *s, int64_t day, store_route_each *each, void *arg, struct why *why);
 
-/* The policy that results of a day were held against, as the report tells it (RFC 8460 section 4.2): once for each domain and kind of policy,
+/* The policy that results of a day were held against, as the report tells it (RFC 8460 section 4.5): once for each domain and kind of policy,
  * and of TLSA for each host. `text`: lines, each ended by LF,
  * of printable ASCII. */
 struct store_policy {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define RECORD_MOST 16384
+#define SESSION_KEY_MOST 448
 /* What a record adds to its octets, with ample room: header, MAC, padding, the empty record that
  * TLS 1.0 sends ahead, and a close_notify that must still fit after the last of them. */
 #define RECORD_OVERHEAD 640
@@ -48,6 +49,8 @@ static struct tls_conn *make(SSL_CTX *ctx)
 	c->ssl = ssl;
 	buf_init(&c->raw_in, TLS_RAW_IN_MOST);
 	buf_init(&c->raw_out, TLS_RAW_OUT_MOST);
+	c->host = mem_text("");
+	c->session_key = mem_text("");
 	return c;
 }
 
@@ -79,6 +82,13 @@ void tls_conn_use_cert(struct tls_conn *c, const struct tls_cert *cert, const ch
 	ERR_clear_error();
 }
 
+void tls_conn_set_host(struct tls_conn *c, struct span host)
+{
+	free(c->host);
+	c->host = mem_new(host.len + 1);
+	memcpy(c->host, host.at, host.len);
+}
+
 /* Without the dot of an absolute name, which neither SNI nor certificates have. */
 static void set_host(struct tls_conn *c, const char *host)
 {
@@ -86,9 +96,7 @@ static void set_host(struct tls_conn *c, const char *host)
 
 	if (len > 1 && host[len - 1] == '.')
 		len--;
-	must(len < sizeof(c->host));
-	memcpy(c->host, host, len);
-	c->host[len] = '\0';
+	tls_conn_set_host(c, span_of(host, len));
 	if (len > 0 && !tls_verify_is_address(c->host))
 		must(SSL_set_tlsext_host_name(c->ssl, c->host) == 1);
 }
@@ -96,15 +104,16 @@ static void set_host(struct tls_conn *c, const char *host)
 /* A key that was cut could be that of another; such a leg does without resumption. */
 static void set_session_key(struct tls_conn *c, const char *key, const struct tls_expect *expect)
 {
-	char hex[TLS_EXPECT_HEX + 1] = "";
+	char hex[TLS_EXPECT_HEX + 1] = "", all[SESSION_KEY_MOST];
 	int len;
 
 	if (expect != NULL)
 		tls_expect_hash(expect, hex);
-	len = snprintf(c->session_key, sizeof(c->session_key), "%s %s%s%s", key, c->host,
-		       expect != NULL ? " " : "", hex);
-	if (key[0] == '\0' || len < 0 || (size_t)len >= sizeof(c->session_key))
-		c->session_key[0] = '\0';
+	len = snprintf(all, sizeof(all), "%s %s%s%s", key, c->host, expect != NULL ? " " : "", hex);
+	if (key[0] == '\0' || len < 0 || (size_t)len >= sizeof(all))
+		return;
+	free(c->session_key);
+	c->session_key = mem_text(all);
 }
 
 static void offer_session(struct tls_conn *c)
@@ -144,6 +153,8 @@ void tls_conn_free(struct tls_conn *c)
 	buf_free(&c->raw_in);
 	buf_free(&c->raw_out);
 	free(c->known);
+	free(c->host);
+	free(c->session_key);
 	tls_expect_free(c);
 	free(c);
 }

@@ -37,9 +37,9 @@ struct tls_conn {
 	bool peer_closed;  /* close_notify came */
 	bool broken;       /* an alert, a bad record: neither read nor write again */
 	struct tls_client *client; /* for the session cache; NULL on the server side */
-	char session_key[448];     /* what a cached session depends on; empty: none is kept */
+	char *session_key;         /* what a cached session depends on; "": none is kept */
 	/* Private to tls/: */
-	char host[256];            /* the SNI that came, or the host that was asked for */
+	char *host;                /* the SNI that came, or the host that was asked for; "" */
 	bool session_offered;
 	int64_t session_born;      /* of the offered one: msec on the monotonic clock */
 	const char *refused;       /* why we ourselves refused the client's hello, */

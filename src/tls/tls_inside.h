@@ -59,6 +59,9 @@ X509 *tls_likeness_ca(const char *name, int64_t from, int64_t until, EVP_PKEY *k
 /* tls_bio: the octets of a connection as OpenSSL sees them; freed with its SSL. */
 BIO *tls_bio_new(struct tls_conn *c);
 
+/* tls_conn: takes the place of what stood there. */
+void tls_conn_set_host(struct tls_conn *c, struct span host);
+
 /* tls_session: sessions of one client context, a copy for each key. */
 
 #define TLS_SESSION_KEYS_MOST 64

@@ -45,18 +45,18 @@ static const struct tls_server *server_of(SSL *ssl)
 
 /* The host name of a server_name extension (RFC 6066 section 3), in lower case. What is not a
  * sane one counts as none; OpenSSL itself refuses a malformed extension. */
-static void copy_sni(const unsigned char *at, size_t len, char host[256])
+static void take_sni(struct tls_conn *c, const unsigned char *at, size_t len)
 {
 	size_t n = len >= 5 ? (size_t)(at[3] << 8 | at[4]) : 0;
+	char host[256];
 
-	host[0] = '\0';
 	if (n == 0 || at[2] != TLSEXT_NAMETYPE_host_name || n > len - 5 || n > 255)
 		return;
 	if (memchr(at + 5, '\0', n) != NULL)
 		return;
 	for (size_t i = 0; i < n; i++)
 		host[i] = ascii_lower((char)at[5 + i]);
-	host[n] = '\0';
+	tls_conn_set_host(c, span_of(host, n));
 }
 
 static bool offers_tls13(SSL *ssl)
@@ -122,9 +122,9 @@ static int on_hello(SSL *ssl, int *alert, void *server)
 
 	if (c->refused != NULL)
 		return refuse(c, c->refused, c->refused_as, alert, SSL_AD_INTERNAL_ERROR);
-	c->host[0] = '\0';
+	tls_conn_set_host(c, SPAN(""));
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at, &len) == 1)
-		copy_sni(at, len, c->host);
+		take_sni(c, at, len);
 	/* OpenSSL would send handshake_failure, as SSL 3.0 itself knows no other alert for it;
 	 * protocol_version is what WG-12 asks for and what today's tools understand. */
 	if (SSL_client_hello_get0_legacy_version(ssl) < TLS1_VERSION)

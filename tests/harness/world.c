@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define LOG_MOST (16 * 1024 * 1024)
@@ -162,6 +163,20 @@ static void resolve(struct world *w)
 	}
 }
 
+/* The database of partners is empty. */
+static void know_rules(struct world *w)
+{
+	struct policy_message m = { .kind = POLICY_TABLE, .table_generation = 1 };
+	struct buf octets;
+
+	if (edge_route_knows_rules(&w->edge))
+		return;
+	buf_init(&octets, POLICY_MESSAGE_MOST);
+	policy_message_encode(&m, &octets);
+	must(edge_route_message(&w->edge, buf_peek(&octets), memfd_create("rules", MFD_CLOEXEC)));
+	buf_free(&octets);
+}
+
 void world_init(struct world *w, struct plan *plan, struct shared *shared, uint64_t seed)
 {
 	*w = (struct world){
@@ -171,6 +186,7 @@ void world_init(struct world *w, struct plan *plan, struct shared *shared, uint6
 	edge_init(&w->edge, plan, shared, 0, seed);
 	w->edge.dial = dial;
 	w->edge.tell_route = tell_route;
+	know_rules(w);
 	w->edge.now = 1000000;
 	w->edge.wall = time(NULL);
 	buf_init(&w->log, LOG_MOST);

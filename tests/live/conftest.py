@@ -18,6 +18,16 @@ def pki(tmp_path_factory):
 
 
 @pytest.fixture
+def state_dir():
+    """For `route`, which is nobody, and so can't reach what is below tmp_path."""
+    folder = Path(tempfile.mkdtemp(prefix="sallyport-state-"))
+    folder.chmod(0o755)
+    shutil.chown(folder, "nobody")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
 def upstream():
     """Makes upstreams. At the end none of them may have seen what no peer should send."""
     made = []

@@ -78,7 +78,7 @@ def test_SUB_11_strangers_are_no_load(upstream, gateway):
 
 
 @pytest.fixture
-def island(pki, tmp_path):
+def island(pki, tmp_path, state_dir):
     """An outbound service in a network of its own, where this machine has an address that is not loopback: island(settings)."""
     space, made = Namespace(), []
     space.ip(f"addr add {STRANGER}/32 dev lo", "addr add 2001:db8::7/128 dev lo nodad")
@@ -86,12 +86,10 @@ def island(pki, tmp_path):
 
     def make(**service):
         config = base_config(pki, "127.0.0.1:9")
-        folder, state = tmp_path / "gw", tmp_path / "state"
+        folder = tmp_path / "gw"
         folder.mkdir()
-        state.mkdir()
-        state.chmod(0o777)
         config.update(certificates={"gw": {"chain": cert.chain, "key": cert.key}},
-                      route={"resolvers": ["127.0.0.1:9"], "state_dir": str(state)},
+                      route={"resolvers": ["127.0.0.1:9"], "state_dir": str(state_dir), "timeout": "1s"},
                       services={"out": {"mode": "outbound", "listen": ["*:2525"], **service}})
         with space:
             made.append(Gateway(config, folder).start())

@@ -191,6 +191,38 @@ def test_NEW_3_records_at_the_alias_where_the_target_has_none(world):
     assert_by_dane(send(world.gateway(), alias.rcpt()), real)
 
 
+@pytest.mark.parametrize("whose", ["the domain", "what it is an alias of", "nobody"])
+def test_NEW_3_names_of_a_domain_that_is_an_alias(world, whose):
+    """RFC 7672 section 3.2.2: DANE-TA takes a certificate for the domain, and for what CNAMEs make of it."""
+    owner, parent = world.domain(signed=True), world.domain(signed=True)
+    alias = f"sub.{parent.name}"
+    cert = world.certificate("good", {"the domain": alias, "what it is an alias of": owner.name}.get(whose, "x.example"))
+    address = world.next_address()
+    up = world.upstream(address, cert)
+    owner.publish("@ MX 10 mx", f"mx A {address}", *world.tlsa_records("mx", world.record("2 0 1", cert)), signed=True)
+    parent.publish(f"sub CNAME {owner.name}.", signed=True)
+    got = send(world.gateway(), f"x@{alias}")
+    assert (got.code == 250) == (whose != "nobody"), got.text
+    assert len(up.messages) == (whose != "nobody")
+
+
+@pytest.mark.parametrize("what, good", [("nothing else", True), ("MTA-STS that knows the host", True),
+                                        ("MTA-STS that does not", False), ("a rule: verify", False), ("a rule: dane", False)])
+def test_NEW_3_NEW_1_PP_8_unsigned_mx_of_a_signed_host(world, what, good):
+    """RFC 7672 section 2.2.1: such a host is who it says it is; whether the domain has chosen it nobody knows."""
+    host = world.domain(mx(cert=ODD_CERT, tlsa=["3 1 1"]), signed=True)
+    patterns = {"MTA-STS that knows the host": [host.host_name()], "MTA-STS that does not": ["mx.example.org"]}.get(what)
+    d = world.domain(sts="enforce" if patterns else None, sts_mx=patterns, records=[f"@ MX 10 {host.host_name()}."])
+    level = {"a rule: verify": "verify", "a rule: dane": "dane"}.get(what)
+    gw = world.gateway(partners={d.name: {"outbound": level}} if level else None)
+    got = send(gw, d.rcpt())
+    if good:
+        assert_by_dane(got, host)
+    else:
+        assert got.step == "rcpt" and got.code // 100 == 4, got.text
+        assert host.messages == [] and "MAIL" not in host.verbs
+
+
 def test_NEW_3_a_secure_domain_without_mx(world):
     d = world.domain(signed=True)
     cert = world.certificate("good", d.name)

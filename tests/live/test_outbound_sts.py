@@ -227,7 +227,7 @@ def test_FAULTS_34_a_cached_policy_is_enforced_over_restarts(world, what):
 
 
 def test_FAULTS_34_a_record_that_vanished_ends_no_cached_policy(world):
-    """RFC 8461 section 5.1: an attacker can always make DNS say nothing."""
+    """RFC 8461 section 3.3: an attacker can always make DNS say nothing."""
     d = world.domain(mx(), sts="enforce")
     gw = world.gateway()
     send(gw, d.rcpt())

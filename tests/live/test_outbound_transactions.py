@@ -144,7 +144,7 @@ def header(line):
 @pytest.mark.parametrize("line, good", [("TLS-Required: No", True), ("tls-required:no", True), ("X-TLS-Required: No", False),
                                         ("TLS-Required: Yes", False)])
 def test_NEW_5_the_header_relaxes_mta_sts(world, line, good):
-    """RFC 8689 section 5, where the service honours it."""
+    """RFC 8689 section 4.2.2, where the service honours it."""
     d = world.domain(mx(cert="expired"), sts="enforce")
     gw = world.gateway({"tls_required_header": True})
     got = send(gw, d.rcpt(), content=header(line))

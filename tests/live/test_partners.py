@@ -1,9 +1,14 @@
 """`sallyport partners`: the rules of the file and of the database, and the exit codes that scripts go by (GC-10)."""
 import json
+import os
+import signal
+import sqlite3
+import time
 
 import pytest
 
-from gateway import sallyport
+from gateway import alive, children, command_line, sallyport, wait_until
+from peer import any_context, message
 
 
 @pytest.fixture
@@ -91,3 +96,133 @@ def test_a_configuration_that_is_wrong_or_missing(partners, tmp_path):
     (tmp_path / "gw.yaml").write_text("hostnam: x\nservices: { out: { mode: outbound, listen: 127.0.0.1:7 } }\n")
     assert partners("add", "a.example", "--outbound", "may").returncode == 78
     assert partners("list").returncode == 78
+
+
+# Changes while the gateway runs. A relay that sends out needs no DNS for that.
+
+@pytest.fixture
+def running(upstream, gateway, state_dir):
+    up = upstream()
+    gw = gateway(up, tls="may", mx={"direction": "outbound"}, start=False)
+    gw.write({**gw.config, "route": {"state_dir": str(state_dir)}})
+    gw.start()
+    gw.state, gw.upstream = state_dir, up
+    return gw
+
+
+def change(gw, *words):
+    done = sallyport("partners", "-c", gw.file, *words)
+    assert done.returncode == 0, done.stderr
+
+
+def begin(c):
+    c.cmd("MAIL FROM:<a@client.example>", 250)
+
+
+def is_refused(c, domain):
+    reply = c.cmd(f"RCPT TO:<b@{domain}>")
+    assert reply.code == 250 or reply.raw.startswith(b"451 4.7.0 TLS is required"), reply.raw
+    return reply.code != 250
+
+
+def refused_now(gw, domain):
+    with gw.connect() as c:
+        c.hello()
+        begin(c)
+        return is_refused(c, domain)
+
+
+def route_of(gw):
+    [pid] = [p for p in children(gw.pid) if command_line(p)[1:3] == [b"--role", b"route"]]
+    return pid
+
+
+def test_GC_10_a_session_meets_a_change_at_its_next_mail(running):
+    """The transaction under way keeps the rules that it began with."""
+    gw = running
+    with gw.connect() as c:
+        c.hello()
+        begin(c)
+        assert not is_refused(c, "d.example")
+        change(gw, "add", "d.example", "--outbound", "encrypt")
+        assert wait_until(lambda: refused_now(gw, "d.example"))
+        assert not is_refused(c, "mx.d.example")
+        assert c.data(message()).code == 250
+        begin(c)
+        assert is_refused(c, "d.example") and is_refused(c, "mx.d.example")
+        assert not is_refused(c, "e.example")
+        change(gw, "remove", "d.example")
+        assert wait_until(lambda: not refused_now(gw, "d.example"))
+        assert is_refused(c, "d.example")
+        c.cmd("RSET", 250)
+        begin(c)
+        assert not is_refused(c, "d.example")
+        c.quit()
+    assert gw.upstream.messages[0].rcpts == ["b@d.example", "b@mx.d.example"]
+
+
+def test_GC_10_very_many_in_one_go(running):
+    gw, many = running, 50000
+    change(gw, "add", "d0.example", "--outbound", "encrypt")
+    with gw.connect() as c:
+        c.hello()
+        db = sqlite3.connect(gw.state / "partners.db", timeout=10)
+        [row] = db.execute("SELECT * FROM rule").fetchall()
+        names = [d[0] for d in db.execute("SELECT * FROM rule LIMIT 0").description]
+        at, written = names.index("key"), names.index("written")
+
+        def other(n):
+            fields = list(row)
+            fields[at] = bytes(row[at]).replace(b"d0", b"d%d" % n)
+            fields[written] = f"d{n}.example"
+            return fields
+        with db:
+            db.executemany(f"INSERT INTO rule VALUES ({','.join('?' * len(row))})", map(other, range(1, many)))
+            db.execute("UPDATE generation SET number = number + 1")
+        db.close()
+        assert wait_until(lambda: refused_now(gw, f"d{many - 1}.example"), 30)
+        begin(c)
+        assert is_refused(c, "d1.example") and is_refused(c, "mx.d777.example") and not is_refused(c, f"d{many}.example")
+        change(gw, "remove", "d777.example")
+        assert wait_until(lambda: not refused_now(gw, "d777.example"), 30)
+        assert refused_now(gw, "d778.example")
+
+
+def test_GC_10_the_table_stays_while_route_is_away(running):
+    """Killed, it is started again; meanwhile nothing is forgotten, and afterwards changes arrive as before."""
+    gw = running
+    change(gw, "add", "d.example", "--outbound", "encrypt")
+    assert wait_until(lambda: refused_now(gw, "d.example"))
+    old = route_of(gw)
+    with gw.connect() as c:
+        c.hello()
+        os.kill(old, signal.SIGKILL)
+        begin(c)
+        assert is_refused(c, "d.example")
+        assert wait_until(lambda: not alive(old))
+        assert refused_now(gw, "d.example")
+        change(gw, "add", "e.example", "--outbound", "encrypt")
+        assert wait_until(lambda: refused_now(gw, "e.example"), 20)
+        assert refused_now(gw, "d.example")
+        c.cmd("RSET", 250)
+        begin(c)
+        assert is_refused(c, "e.example")
+    assert route_of(gw) != old
+
+
+def test_WG_9_no_TLS_for_clients_until_a_moment(running):
+    """`client: none` for everybody ends by itself: STARTTLS is back, without a reload."""
+    gw = running
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6))
+    gw.stop()
+    gw.write({**gw.config, "partners": {"*": {"client": "none", "expires": until}}})
+    gw.start()
+    with gw.connect() as c:
+        offered = b"STARTTLS" in c.hello().keywords
+        # Where this machine is so slow that the moment has come there is nothing to be seen before it.
+        assert not offered or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) >= until
+        assert wait_until(lambda: b"STARTTLS" in c.cmd("EHLO client.example").keywords)
+        c.starttls(any_context())
+        c.cmd("EHLO client.example", 250)
+        c.envelope()
+        assert c.data(message()).code == 250

@@ -173,6 +173,31 @@ def test_NEW_4_a_policy_that_can_not_be_had(world):
     assert by_type["sts"]["failure-details"][0]["result-type"] == "sts-policy-fetch-error"
 
 
+@pytest.mark.parametrize("cert, records, words", [
+    ("wrong name", "2 0 1", "certificate-host-mismatch"), ("expired", "2 0 1", "certificate-expired"),
+    ("good", "3 1 1 " + "ab" * 32, "tlsa-invalid")])
+def test_NEW_4_what_DANE_found_wrong(world, cert, records, words):
+    """RFC 8460 sections 4.3.1 and 4.3.2.1: the records are only called invalid where none of them is met."""
+    d = world.domain(mx(cert=cert, tlsa=[records]), signed=True)
+    gw = world.gateway()
+    send(gw, d.rcpt())
+    assert wait_until(lambda: counts(gw) == 1)
+    [policy] = documents(tlsrpt(gw, "show", "--json"))[0]["policies"]
+    assert policy["policy"]["policy-type"] == "tlsa"
+    assert policy["failure-details"][0]["result-type"] == words
+
+
+def test_NEW_4_a_policy_that_nobody_vouches_for(world):
+    """RFC 8460 section 4.3.2.2: who owns the web server has to know that it is its certificate."""
+    d = world.domain(mx(), sts="enforce")
+    world.web.certificate(d.name, world.certificate("expired", "mta-sts." + d.name))
+    gw = world.gateway()
+    send(gw, d.rcpt())
+    assert wait_until(lambda: counts(gw) == 2)
+    by_type = {p["policy"]["policy-type"]: p for p in documents(tlsrpt(gw, "show", "--json"))[0]["policies"]}
+    assert by_type["sts"]["failure-details"][0]["result-type"] == "sts-webpki-invalid"
+
+
 def test_NEW_4_sent_by_mail_and_https_once(world, mta, collector):
     name = "both.example"
     web = collector("reports." + name)

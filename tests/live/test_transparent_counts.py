@@ -1,7 +1,10 @@
-"""What is counted for each destination (MC-2), and what is not touched (WG-19)."""
+"""What is counted for each destination (MC-2), what is not touched (WG-19), and what a waiting client costs (MC-10)."""
 import os
 import signal
 
+import pytest
+
+from gateway import wait_until
 from pki import MX
 from upstream import CAPS
 
@@ -64,3 +67,52 @@ def test_WG_19_passthrough_and_strip_take_away_nothing(lab):
             c.quit()
             assert "up_unknown_keywords" not in other.session(c)
         lab.sweep(keep)
+
+
+# MC-10: what a client costs that only waits.
+
+WAITING = 100
+STOCK = 32  # sockets that the master has made and nobody has taken yet come and go
+
+
+def descriptors(gw):
+    [edge] = gw.edges()
+    return len(os.listdir(f"/proc/{edge}/fd"))
+
+
+@pytest.mark.parametrize("action", ["watch", "plain", "open"])
+def test_MC_10_a_waiting_client_costs_a_pair_of_sockets_and_no_TLS(lab, action):
+    gw = lab.gateway(action=action, listen_tls=None)
+    up = lab.upstream(tls=lab.pki.leaf(MX).context(), patience=60)
+    first = lab.connect(up)
+    assert first.reply().code == 220
+    before, since = descriptors(gw), len(up.connections)
+    waiting = [lab.connect(up) for _ in range(WAITING)]
+    for c in waiting:
+        assert c.reply().code == 220
+    assert len(up.connections) == since + WAITING
+    assert abs(descriptors(gw) - before - 2 * WAITING) <= STOCK
+    gw.signal(signal.SIGUSR1)
+    [stats] = gw.wait_log(event="stats")
+    assert (stats["client_tls"], stats["upstream_tls"], stats["upstream_connects"]) == (0, 0, WAITING + 1)
+    assert up.verbs == [] and [c.facts for c in up.connections] == [None] * (WAITING + 1)
+    for c in (first, *waiting):
+        c.close()
+    for c in waiting:
+        gw.session(c)
+    assert wait_until(lambda: descriptors(gw) <= before + STOCK)
+
+
+@pytest.mark.parametrize("action", ["watch", "open"])
+def test_MC_10_on_465_before_its_first_word_it_costs_one_socket(lab, action):
+    """Whom to call, and how, is known once it has said something."""
+    gw = lab.gateway(action=action, listen=None, tls_support="required")
+    up = lab.upstream(port=465, implicit=True, tls=lab.pki.leaf(MX).context())
+    before = descriptors(gw)
+    waiting = [lab.connect(up) for _ in range(WAITING)]
+    assert wait_until(lambda: descriptors(gw) >= before + WAITING)
+    assert descriptors(gw) <= before + WAITING + STOCK
+    assert up.connections == []
+    for c in waiting:
+        c.close()
+        assert gw.session(c)["outcome"] == "client-closed"

@@ -1,4 +1,6 @@
-"""What goes wrong between the two, under each method: FAULTS 1, 5, 13-17, 20 and 22."""
+"""What goes wrong between the two, under each method: FAULTS 1, 5, 13-17, 20 and 22. `ALL` and `WITH_TLS` say for which a
+test is; the others have the method in their name. FAULTS 40 has all of them in test_transparent_ways.py. Under strip there is no
+TLS to be broken (13, 16), cut (14), looked at (17) or to be crossed into (20): there it must not come about."""
 import re
 import ssl
 import time
@@ -90,16 +92,16 @@ def test_FAULTS_13_forged_octets_of_the_server(lab, gw, method):
     nothing_came(up)
 
 
-def test_FAULTS_13_TLS_where_none_was_agreed(lab, gw):
+@ALL
+def test_FAULTS_13_FAULTS_16_TLS_where_none_was_agreed(lab, gw, method):
     """A hello in the middle of the commands: it has NULs, and is no command."""
-    for method in METHOD:
-        up = lab.upstream(tls=tls(lab))
-        with call(lab, up, method) as c:
-            c.hello()
-            with pytest.raises((ssl.SSLError, OSError)):
-                c.start_tls(any_context(), name=MX)
-            assert gw.session(c)["fault"] == "peer"
-        nothing_came(up)
+    up = lab.upstream(tls=tls(lab))
+    with call(lab, up, method) as c:
+        c.hello()
+        with pytest.raises((ssl.SSLError, OSError)):
+            c.start_tls(any_context(), name=MX)
+        assert gw.session(c)["fault"] == "peer"
+    nothing_came(up)
 
 
 @ALL
@@ -151,8 +153,20 @@ def test_FAULTS_5_the_servers_own_words(lab, gw, method, step):
 
 # STARTTLS towards the server does not work out.
 
+seen = []
+
+
+def broken(conn, _):
+    """The answer to the hello is no TLS."""
+    conn.wire.sock.recv(4096)
+    conn.wire.send(b"no TLS\r\n" * 20)
+    conn.wire.sock.settimeout(3)
+    seen.append(conn.wire.read_to_end())
+    raise Over("broken handshake")
+
+
 @pytest.mark.parametrize("answer", ["454 4.7.0 not now", "502 5.5.1 no"])
-def test_FAULTS_15_refused_by_the_server(lab, gw, answer):
+def test_FAULTS_15_terminate_refused_by_the_server(lab, gw, answer):
     """terminate: the client is told of no TLS, for there is no certificate to show; mail goes in clear."""
     up = lab.upstream(tls=tls(lab), starttls=answer)
     with call(lab, up, "terminate") as c:
@@ -165,9 +179,59 @@ def test_FAULTS_15_refused_by_the_server(lab, gw, answer):
     assert [m.secure for m in up.messages] == [False]
 
 
+@pytest.mark.parametrize("answer", ["454 4.7.0 not now", "502 5.5.1 no", "554-5.7.0 never\n554 5.7.0 ever"])
+def test_FAULTS_15_passthrough_refused_by_the_server(lab, gw, answer):
+    """Its own words; it is for the client to go on in clear, or not. A second try is another question to the server."""
+    up = lab.upstream(tls=tls(lab), starttls=[answer])
+    with call(lab, up, "passthrough") as c:
+        assert b"STARTTLS" in c.hello().keywords
+        assert c.cmd("STARTTLS").raw == answer.replace("\n", "\r\n").encode() + b"\r\n"
+        c.envelope()
+        assert c.data(message()).code == 250
+        c.quit()
+        assert gw.session(c)["client_tls_absent"] == "refused"
+    assert [m.secure for m in up.messages] == [False]
+    again = lab.upstream(tls=tls(lab), starttls=[answer])
+    with call(lab, again, "passthrough") as c:
+        c.hello()
+        c.cmd("STARTTLS")
+        c.starttls()
+        c.cmd("EHLO client.example", 250)
+        c.quit()
+
+
+@pytest.mark.parametrize("method, absent", [("passthrough", "refused"), ("strip", "not-offered"), ("terminate", None)])
+def test_FAULTS_15_not_offered_by_the_server(lab, gw, method, absent):
+    up = lab.upstream()
+    with call(lab, up, method) as c:
+        assert b"STARTTLS" not in c.hello().keywords
+        assert c.cmd("STARTTLS").code // 100 == 5
+        c.envelope()
+        assert c.data(message()).code == 250
+        c.quit()
+        session = gw.session(c)
+        assert absent in (None, session["client_tls_absent"])
+    assert [m.secure for m in up.messages] == [False]
+
+
+@pytest.mark.parametrize("answer", ["454 4.7.0 not now", None])
+def test_FAULTS_15_FAULTS_16_strip_never_asks_the_server(lab, gw, answer):
+    """So it can't be refused there, nor can a handshake fail; the client is told of none, and may not begin one."""
+    up = lab.upstream(tls=tls(lab), starttls=answer, handshake=[broken])
+    with call(lab, up, "strip") as c:
+        assert b"STARTTLS" not in c.hello().keywords
+        c.cmd("STARTTLS", 502)
+        c.envelope()
+        assert c.data(message()).code == 250
+        c.quit()
+        assert gw.session(c)["client_tls_absent"] == "stripped"
+    assert "STARTTLS" not in up.verbs
+    assert [m.secure for m in up.messages] == [False]
+
+
 @pytest.mark.parametrize("level, host", [("encrypt", "1"), ("verify", "129")])
 @pytest.mark.parametrize("answer", ["454 4.7.0 not now", "502 5.5.1 no", None])
-def test_FAULTS_15_TLS_is_required(lab, gw, level, host, answer):
+def test_FAULTS_15_terminate_TLS_is_required(lab, gw, level, host, answer):
     """None: it is not offered. No MAIL, whatever the client says."""
     up = lab.upstream(host=STRICT + host, tls=tls(lab) if answer else None, starttls=answer)
     with call(lab, up, "terminate") as c:
@@ -182,19 +246,7 @@ def test_FAULTS_15_TLS_is_required(lab, gw, level, host, answer):
     assert "MAIL" not in up.verbs
 
 
-def broken(conn, _):
-    """The answer to the hello is no TLS."""
-    conn.wire.sock.recv(4096)
-    conn.wire.send(b"no TLS\r\n" * 20)
-    conn.wire.sock.settimeout(3)
-    seen.append(conn.wire.read_to_end())
-    raise Over("broken handshake")
-
-
-seen = []
-
-
-def test_FAULTS_16_handshake_fails(lab, gw):
+def test_FAULTS_16_terminate_handshake_fails(lab, gw):
     """Under `may` the mail goes in clear, on another connection; on the first nothing more is said in clear."""
     seen.clear()
     up = lab.upstream(tls=tls(lab), handshake=[broken])
@@ -212,7 +264,7 @@ def test_FAULTS_16_handshake_fails(lab, gw):
 
 
 @pytest.mark.parametrize("level, host", [("encrypt", "2"), ("verify", "130")])
-def test_FAULTS_16_handshake_fails_and_TLS_is_required(lab, gw, level, host):
+def test_FAULTS_16_terminate_handshake_fails_and_TLS_is_required(lab, gw, level, host):
     seen.clear()
     up = lab.upstream(host=STRICT + host, tls=tls(lab), handshake=[broken] * 3)
     with call(lab, up, "terminate") as c:
@@ -225,7 +277,7 @@ def test_FAULTS_16_handshake_fails_and_TLS_is_required(lab, gw, level, host):
     assert not any(re.search(rb"MAIL|EHLO|QUIT", octets) for octets in seen)
 
 
-def test_FAULTS_16_passthrough(lab, gw):
+def test_FAULTS_16_passthrough_handshake_fails(lab, gw):
     """It is the client whose handshake fails."""
     up = lab.upstream(tls=tls(lab), handshake=[broken])
     with call(lab, up, "passthrough") as c:
@@ -240,7 +292,7 @@ def test_FAULTS_16_passthrough(lab, gw):
 
 
 @pytest.mark.parametrize("what", ["expired", "self-signed", "unknown CA", "revoked"])
-def test_FAULTS_17_verification_is_required(lab, gw, what):
+def test_FAULTS_17_terminate_verification_is_required(lab, gw, what):
     """No MAIL, and the reason in the answer. The client's own TLS is refused as well."""
     context = (lab.pki.revoked if what == "revoked" else lab.pki.bad(what)).context()
     up = lab.upstream(host=STRICT + "140", tls=context)
@@ -254,6 +306,24 @@ def test_FAULTS_17_verification_is_required(lab, gw, what):
                           "unknown CA": rb"(?i)issuer|unable"}[what], reply.raw)
     nothing_came(up)
     assert "MAIL" not in up.verbs
+
+
+@pytest.mark.parametrize("what", ["expired", "self-signed", "unknown CA", "wrong name"])
+def test_FAULTS_17_passthrough_is_for_the_client_to_see(lab, gw, what):
+    """The server's own certificate, as bad as it is: who verifies leaves, who does not delivers."""
+    up = lab.upstream(tls=lab.pki.bad(what).context())
+    with call(lab, up, "passthrough") as c:
+        c.hello()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            c.starttls(trusting(lab.pki.ca), MX)
+    nothing_came(up)
+    with call(lab, up, "passthrough") as c:
+        c.secure_hello(any_context(), MX)
+        c.envelope()
+        assert c.data(message()).code == 250
+        c.quit()
+        assert gw.session(c)["client_tls"] == "tunnel"
+    assert [m.secure for m in up.messages] == [True]
 
 
 def test_FAULTS_17_strip_sees_no_certificate(lab, gw):

@@ -8,6 +8,7 @@ import yaml
 
 from gateway import sallyport, wait_until
 from intercept import config_of, pruned
+from netns import CLIENT, CLIENT_2, CLIENT_3
 from peer import message, trusting
 from pki import MX
 
@@ -114,18 +115,19 @@ def test_FAULTS_4_FAULTS_40_a_server_that_never_answers(lab):
     """SYNs into nothing: the limit of the connection is ours, not that of the kernel's patience."""
     nobody = lab.net.fresh()
     lab.net.server.ip(f"route add blackhole {nobody}/32 table local")
-    gw = lab.gateway(listen_tls=None, action="open", rules=[{"name": "w", "client": "10.1.0.3", "action": "watch"}])
+    gw = lab.gateway(listen_tls=None, action="open", rules=[
+        {"name": "w", "client": CLIENT_2, "action": "watch"}, {"name": "p", "client": CLIENT_3, "action": "plain"}])
     ended = {}
 
     def one(source):
         with lab.connect(nobody, source=source, timeout=60) as c:
             ended[source] = (c.reply().raw, c.read_to_end(), gw.session(c))
-    threads = [threading.Thread(target=one, args=[source]) for source in ("10.1.0.2", "10.1.0.3")]
+    threads = [threading.Thread(target=one, args=[source]) for source in (CLIENT, CLIENT_2, CLIENT_3)]
     for t in threads:
         t.start()
     for t in threads:
         t.join(90)
-    assert sorted(ended) == ["10.1.0.2", "10.1.0.3"]
+    assert sorted(ended) == sorted([CLIENT, CLIENT_2, CLIENT_3])
     for raw, rest, session in ended.values():
         assert raw.startswith(b"421 4.4.1 ") and rest == b""
         assert session["outcome"] == "unreachable"

@@ -109,6 +109,7 @@ bool sim_route_run(struct sim *s);
 msec sim_route_next(const struct sim *s);
 /* MAIL has come to this upstream; a recipient has. */
 void sim_route_check_mail(struct sim *s, const struct world_peer *p, bool tls, const char *cert);
+bool sim_route_is_fallback(const struct sim *s, const struct world_peer *p);
 void sim_route_check_rcpt(struct sim *s, const struct world_peer *p, unsigned domain);
 
 /* sim_upstream.c: set as world.on_dial, and run for each upstream peer. */

@@ -159,10 +159,10 @@ static void make_content(struct sim_client *c, struct sim_message *m)
 		m->sound = false;
 }
 
-/* In mode outbound the addresses tell whose they are, and where they go: mostly to few domains. */
+/* In mode outbound the addresses tell whose they are, and where they go: mostly to few domains that take mail. */
 static void say_rcpt(struct sim_client *c, unsigned i)
 {
-	unsigned domain = sim_rand(&c->rand, sim_chance(&c->rand, 50) ? 3 : SIM_DOMAINS);
+	unsigned domain = sim_chance(&c->rand, 70) ? 1 + sim_rand(&c->rand, 3) : sim_rand(&c->rand, SIM_DOMAINS);
 	char text[128];
 
 	if (sim_plans[c->sim->plan].outbound)

@@ -78,6 +78,11 @@ msec sim_route_next(const struct sim *s)
 	return at;
 }
 
+bool sim_route_is_fallback(const struct sim *s, const struct world_peer *p)
+{
+	return sim_plans[s->plan].outbound && kind_of(p) == 0;
+}
+
 void sim_route_check_mail(struct sim *s, const struct world_peer *p, bool tls, const char *cert)
 {
 	for (unsigned i = 0; i < SIM_DOMAINS; i++) {

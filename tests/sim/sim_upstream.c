@@ -73,7 +73,8 @@ enum world_fate sim_upstream_dial(struct world *w, struct world_peer *p)
 
 	u->sim = s;
 	u->rand.state = s->rand.state ^ ((uint64_t)p->number << 33) ^ 0x9e37;
-	u->fault = chance(u, 50) ? SIM_FINE : (enum sim_fault)sim_rand(&u->rand, SIM_LAST);
+	/* Without a fallback to begin with no message goes two ways. */
+	u->fault = chance(u, sim_route_is_fallback(s, p) ? 80 : 50) ? SIM_FINE : (enum sim_fault)sim_rand(&u->rand, SIM_LAST);
 	u->fault_at = sim_rand(&u->rand, 9);
 	u->starttls = chance(u, 80);
 	u->chunking = chance(u, 70);

@@ -274,16 +274,38 @@ static const struct row supports[] = {
 	  "gw:6:82: services.net can't do what actions.open is for: its tls_support is disabled, so listen_tls is not "
 	  "listened on; set it to enabled, or leave listen_tls out (the action is used by net (tls_support "
 	  "disabled))\n" },
+	{ "one that is built in", HEAD BOTH("tls_support: disabled, action: Incoming"),
+	  "gw:4:69: warning: services.net.listen_tls is not listened on, because tls_support is disabled\n"
+	  "gw:4:92: services.net can't do what actions.Incoming is for: its tls_support is disabled, so listen_tls is "
+	  "not listened on; set it to enabled, or leave listen_tls out (the action is used by net (tls_support "
+	  "disabled))\n" },
+	{ "of a relay", HEAD "actions: { own: { tls: terminate, certificates: gw } }\n"
+	  "services: { mx: { listen: 192.0.2.1:2525, listen_tls: 192.0.2.1:465, tls_support: disabled, "
+	  "upstream: 10.0.0.5:25, action: own } }\n",
+	  "gw:5:55: warning: services.mx.listen_tls is not listened on, because tls_support is disabled\n"
+	  "gw:5:83: services.mx can't do what actions.own is for: its tls_support is disabled, so listen_tls is not "
+	  "listened on; set it to enabled, or leave listen_tls out (the action is used by mx (tls_support "
+	  "disabled))\n" },
 	{ "a name that nobody sends in clear", HEAD WATCH
 	  NET("action: watch, rules: { name: a, sni: a.example, action: watch }"),
 	  "gw:5:95: services.net has a rule by sni and does not listen on listen_tls; only there the name comes "
 	  "first\n" },
 };
 
+static const struct row supports_fine[] = {
+	{ "STARTTLS alone is looked into whatever tls_support says", HEAD OPEN NET("tls_support: disabled, action: open"),
+	  "" },
+	{ "TLS from the first byte alone", HEAD OPEN BOTH("tls_support: required, action: open"),
+	  "gw:5:47: warning: services.net.listen is not listened on, because tls_support is required\n" },
+	{ "who does not look needs nothing", HEAD WATCH BOTH("tls_support: disabled, action: watch"),
+	  "gw:5:77: warning: services.net.listen_tls is not listened on, because tls_support is disabled\n" },
+};
+
 static void test_WG_3_services_that_can_not_inspect(void **state)
 {
 	(void)state;
 	run(supports, ROWS(supports), false);
+	run(supports_fine, ROWS(supports_fine), true);
 }
 
 static const struct row shown[] = {

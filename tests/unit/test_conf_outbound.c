@@ -124,7 +124,7 @@ static const struct row noted[] = {
 	{ "SUB_5 nobody else may use it", HEAD
 	  "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"[::1]:25\", \"[fd00::1]:25\", \"*:2525\", "
 	  "192.0.2.1:2526, \"[2001:db8::1]:2526\" ] } }\n",
-	  "gw:3:47: " ALONE("out", "10.1.2.3:25") "gw:3:72: " ALONE("out", "[fd00::1]:25")
+	  "gw:3:46: " ALONE("out", "10.1.2.3:25") "gw:3:72: " ALONE("out", "[fd00::1]:25")
 	  "gw:3:87: " ALONE("out", "*:2525") "gw:3:97: " ALONE("out", "192.0.2.1:2526")
 	  "gw:3:113: " ALONE("out", "[2001:db8::1]:2526") },
 	{ "those who may are named", HEAD "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"*:2525\" ], "
@@ -308,6 +308,26 @@ static const struct row routes_fine[] = {
 	{ "a socketmap of its own", HEAD "route: { socketmap: 127.0.0.1:8461 }\n" OUT(""), "" },
 };
 
+static void test_route_is_there(void **state)
+{
+	struct loaded l;
+
+	(void)state;
+	/* Whatever it sets: a relay's partners may be edited while it runs, too (GC-10). */
+	load(&l, HEAD "route: { state_dir: /tmp/x }\n" MX(""));
+	assert_non_null(l.conf);
+	assert_true(conf_needs_route(l.conf));
+	unload(&l);
+	load(&l, HEAD "route:\n" MX(""));
+	assert_non_null(l.conf);
+	assert_true(conf_needs_route(l.conf));
+	unload(&l);
+	load(&l, HEAD MX(""));
+	assert_non_null(l.conf);
+	assert_false(conf_needs_route(l.conf));
+	unload(&l);
+}
+
 static void test_route(void **state)
 {
 	(void)state;
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_MC_14_no_fallback_in_a_circle),
 		cmocka_unit_test(test_PP_4_PP_9_partners),
 		cmocka_unit_test(test_GC_9_everybody),
+		cmocka_unit_test(test_route_is_there),
 		cmocka_unit_test(test_route),
 	};
 

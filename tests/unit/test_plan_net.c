@@ -56,10 +56,69 @@ static void test_SUB_11_who_may_connect(void **state)
 	}
 }
 
+#define LISTENS HEAD "services: { a: { listen: [ \"*:25\", 192.0.2.1:26, \"[::]:27\", 0.0.0.0:28 ], listen_tls: " \
+	"\"[2001:db8::1]:465\", upstream: 10.0.0.5, client_tls: may }, b: { mode: outbound, listen: 127.0.0.1:10025 } }\n" \
+	"certificates: { gw: { chain: gw.pem, key: gw.key } }\n"
+
+static const struct {
+	const char *name, *to;
+	bool ours;
+} listens[] = {
+	{ "RFC 5321 5.1 an address of this machine", "192.0.2.9:25", true },
+	{ "somebody else's",                         "192.0.2.8:25", false },
+	{ "loopback is ours",                        "127.5.5.5:25", true },
+	{ "by IPv6",                                 "[::1]:25", true },
+	{ "an address of ours by IPv6",              "[2001:db8::9]:25", true },
+	{ "in IPv6 clothes",                         "[::ffff:192.0.2.9]:25", true },
+	{ "what leads here as well",                 "0.0.0.0:25", true },
+	{ "another port",                            "192.0.2.9:2525", false },
+	{ "the very address",                        "192.0.2.1:26", true },
+	{ "another one of ours",                     "192.0.2.9:26", false },
+	{ "IPv6 alone",                              "[2001:db8::9]:27", true },
+	{ "not by IPv4",                             "192.0.2.9:27", false },
+	{ "IPv4 alone",                              "192.0.2.9:28", true },
+	{ "not by IPv6",                             "[2001:db8::9]:28", false },
+	{ "with TLS",                                "[2001:db8::1]:465", true },
+	{ "of another service",                      "127.0.0.1:10025", true },
+};
+
+static void test_RFC_5321_5_1_where_we_are(void **state)
+{
+	struct plan *p = plan_text_good("listens", LISTENS);
+	struct home home = { .count = 2 };
+
+	(void)state;
+	assert_true(addr_read_host(SPAN("192.0.2.9"), 0, &home.at[0]));
+	assert_true(addr_read_host(SPAN("2001:db8::9"), 0, &home.at[1]));
+	for (size_t i = 0; i < ROWS(listens); i++) {
+		struct addr to = { 0 };
+
+		assert_true(addr_read(span_str(listens[i].to), &to));
+		want_number(listens[i].name, "ours", plan_listens_at(p, &home, &to), listens[i].ours);
+	}
+	plan_release(p);
+}
+
+static void test_home(void **state)
+{
+	struct addr loop = { 0 }, other = { 0 };
+	struct home home;
+
+	(void)state;
+	home_read(&home);
+	assert_in_range(home.count, 1, HOME_MOST);
+	assert_true(addr_read(SPAN("127.0.0.1:1"), &loop) && addr_read(SPAN("192.0.2.254:1"), &other));
+	assert_true(home_has(&home, &loop));
+	assert_true(home_has(&home, &home.at[home.count - 1]));
+	assert_false(home_has(&home, &other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_SUB_11_who_may_connect),
+		cmocka_unit_test(test_RFC_5321_5_1_where_we_are),
+		cmocka_unit_test(test_home),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,7 +406,7 @@ static void test_PP_8_which_name(void **state)
 {
 	static const char *const domain[] = { "example.net" }, *const host[] = { "mx1.example.net" };
 	static const char *const listed[] = { "gw.example.org", "*.example.org" };
-	static const char *const dane[] = { "tlsa.example.net", "mx1.example.net", "example.net" };
+	static const char *const dane[] = { "tlsa.example.net", "mx1.example.net", "example.net", "example.com" };
 	struct policy_rule rule = rule_verify;
 	struct policy_evidence *e = world_evidence(1);
 	struct policy_question q = world_question(e, &rule);
@@ -431,6 +431,54 @@ static void test_PP_8_which_name(void **state)
 	world_tlsa(e, 0, EVIDENCE_TLSA_USABLE);
 	snprintf(e->hosts[0].tlsa_base, sizeof(e->hosts[0].tlsa_base), "tlsa.example.net");
 	want_names("DANE-TA: base, host and domain", &q, dane, 3);
+	snprintf(e->mx_owner, sizeof(e->mx_owner), "example.com");
+	want_names("NEW-3 DANE-TA: and what the domain is an alias of", &q, dane, 4);
+	policy_evidence_free(e);
+}
+
+/* Who could change MX records that nobody signed names a host of his own, with records that are all in order (RFC 7672 section 2.2.1). */
+static void test_NEW_3_NEW_1_NEW_5_PP_8_dane_of_a_host_that_anybody_could_name(void **state)
+{
+	static const char *const host[] = { "tlsa.example.net", "mx1.example.net" };
+	struct policy_rule rule = rule_verify;
+	struct policy_evidence *e = world_evidence(1);
+	struct policy_question q = world_question(e, NULL);
+	struct policy_decision d;
+
+	(void)state;
+	world_tlsa(e, 0, EVIDENCE_TLSA_USABLE);
+	e->mx_secure = false;
+	snprintf(e->hosts[0].tlsa_base, sizeof(e->hosts[0].tlsa_base), "tlsa.example.net");
+	policy_decide(&q, &d);
+	want_number("better than nothing", "level", d.need.level, NEED_DANE);
+	want_names("better than nothing: the host alone, not the domain", &q, host, 2);
+	world_sts(e, EVIDENCE_STS_ENFORCE, "*.example.org");
+	policy_decide(&q, &d);
+	want_refusal("MTA-STS does not know it", &d, POLICY_STS_NO_HOST, false);
+	want_text("MTA-STS does not know it", span_str(d.because[1]),
+		  SPAN("MTA-STS enforce (id 20260101): mx1.example.net matches nothing, and is not used"));
+	want_text("MTA-STS does not know it", span_str(d.because[2]),
+		  SPAN("DANE: TLSA records of mx1.example.net don't count, DNSSEC does not vouch for the MX"));
+	world_sts(e, EVIDENCE_STS_ENFORCE, "*.example.net");
+	policy_decide(&q, &d);
+	want_number("MTA-STS knows it", "level", d.need.level, NEED_DANE);
+	world_sts(e, EVIDENCE_STS_NONE, "*.example.net");
+	q.requiretls = true;
+	policy_decide(&q, &d);
+	want_refusal("REQUIRETLS", &d, POLICY_NO_REQUIRETLS, true);
+	q.requiretls = false;
+	q.rule = &rule;
+	policy_decide(&q, &d);
+	want_number("a rule that says verify", "level", d.need.level, NEED_VERIFY);
+	want_number("a rule that says verify", "names", d.hosts[0].names, POLICY_NAMES_DOMAIN);
+	want_number("a rule that says verify", "dane", d.hosts[0].dane, false);
+	rule.outbound = POLICY_LEVEL_DANE;
+	policy_decide(&q, &d);
+	want_refusal("a rule that says dane", &d, POLICY_DANE_FAILED, false);
+	want_number("a rule that says dane", "out", d.out[0], POLICY_OUT_MX_INSECURE);
+	e->no_mx = true;
+	policy_decide(&q, &d);
+	want_refusal("no MX: the host is the domain", &d, POLICY_DELIVER, false);
 	policy_evidence_free(e);
 }
 
@@ -577,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_NEW_5_tls_required_no),
 		cmocka_unit_test(test_NEW_33_remember),
 		cmocka_unit_test(test_PP_8_which_name),
+		cmocka_unit_test(test_NEW_3_NEW_1_NEW_5_PP_8_dane_of_a_host_that_anybody_could_name),
 		cmocka_unit_test(test_GC_2_class_and_strength),
 		cmocka_unit_test(test_mirror_of_the_service),
 		cmocka_unit_test(test_many_hosts),

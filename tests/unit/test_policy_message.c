@@ -12,6 +12,7 @@ static struct policy_evidence *some_evidence(void)
 	world_sts(e, EVIDENCE_STS_ENFORCE, "*.example.net");
 	e->hosts[1].addrs[0].v6 = true;
 	e->hosts[1].seen_tls = 7;
+	snprintf(e->mx_owner, sizeof(e->mx_owner), "owner.example");
 	return e;
 }
 
@@ -75,6 +76,7 @@ static void test_evidence(void **state)
 	policy_message_encode(&m, &b);
 	assert_true(policy_message_decode(buf_peek(&b), &got, &why));
 	want_text("host", span_str(got.evidence->hosts[0].name), SPAN("mx1.example.net"));
+	want_text("owner", span_str(got.evidence->mx_owner), SPAN("owner.example"));
 	want_number("TLSA", "count", got.evidence->hosts[0].tlsa_count, 1);
 	want_number("TLSA", "octet", got.evidence->hosts[0].tlsa[0].data[0], 0xab);
 	want_number("memory", "seen", got.evidence->hosts[1].seen_tls, 7);

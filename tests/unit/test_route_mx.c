@@ -108,6 +108,23 @@ static const struct {
 	{ "FAULTS 32 lookup failed",   ROUTE_DNS_FAILED,   EVIDENCE_DNS_FAILED, false },
 };
 
+/* RFC 7672 section 3.2.2: a certificate may be for it, too. */
+static void test_NEW_3_mx_of_an_alias(void **state)
+{
+	struct route_dns_answer *a = mx_answer("10 mx.test");
+	struct route_mx mx;
+
+	(void)state;
+	snprintf(a->name, sizeof(a->name), "d.test");
+	route_mx_read(&mx, "d.test", a, 1);
+	want_text("none", span_str(mx.owner), SPAN(""));
+	a->alias = true;
+	snprintf(a->name, sizeof(a->name), "owner.test");
+	route_mx_read(&mx, "d.test", a, 1);
+	want_text("an alias", span_str(mx.owner), SPAN("owner.test"));
+	free(a);
+}
+
 static void test_FAULTS_31_absence(void **state)
 {
 	(void)state;
@@ -328,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_NEW_23_mx),
 		cmocka_unit_test(test_equal_ones),
+		cmocka_unit_test(test_NEW_3_mx_of_an_alias),
 		cmocka_unit_test(test_FAULTS_31_absence),
 		cmocka_unit_test(test_NEW_3_hosts),
 		cmocka_unit_test(test_addresses_in_turn),

@@ -181,6 +181,7 @@ static void test_NEW_4_failures_of_MTA_STS(void **state)
 		{ "there is more than one TXT record for MTA-STS", false, 0 },
 		{ "no policy from mta-sts.a.example: no answer in time", true, POLICY_RESULT_STS_POLICY_FETCH_ERROR },
 		{ "the policy of a.example: no mode", true, POLICY_RESULT_STS_POLICY_INVALID },
+		{ "no trust in mta-sts.a.example: certificate has expired", true, POLICY_RESULT_STS_WEBPKI_INVALID },
 	};
 
 	(void)state;
