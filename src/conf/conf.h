@@ -52,6 +52,9 @@ struct conf_profile {
 
 enum conf_need { CONF_NEED_NONE, CONF_NEED_MAY, CONF_NEED_ENCRYPT, CONF_NEED_VERIFY, CONF_NEED_MIRROR };
 
+/* Under `may`: a handshake that fails (SPEC PP-3). */
+enum conf_tls_failure { CONF_TLS_FAILURE_CLEAR, CONF_TLS_FAILURE_DEFER };
+
 struct conf_upstream {
 	char *name; /* of a short form (`upstream: 10.0.0.5:25`): the text itself */
 	bool brief; /* it is a short form: nothing but its host was set */
@@ -59,6 +62,7 @@ struct conf_upstream {
 	struct conf_strings hosts;
 	bool implicit;
 	enum conf_need tls;
+	enum conf_tls_failure on_tls_failure;
 	unsigned min_bits;
 	char *ca; /* path; NULL: the system's roots */
 	char *crl; /* path; NULL: none are looked at */
@@ -174,6 +178,7 @@ struct conf_service {
 	struct conf_strings clients;     /* networks that may connect; empty: relay: everybody; outbound: this machine alone */
 	/* Of mode outbound alone; how its next hops are connected to: */
 	enum conf_need next_hop_tls;
+	enum conf_tls_failure next_hop_on_tls_failure;
 	unsigned min_bits;
 	char *next_hop_tls_profile, *ca, *crl, *client_certificate;
 	unsigned next_hop_pool;          /* this and what follows: as in an upstream */

@@ -95,6 +95,12 @@ static const struct conf_choice needs[] = {
 	{ 0 },
 };
 
+static const struct conf_choice tls_failures[] = {
+	{ "clear", CONF_TLS_FAILURE_CLEAR, false },
+	{ "defer", CONF_TLS_FAILURE_DEFER, false },
+	{ 0 },
+};
+
 static const struct conf_choice versions[] = {
 	{ "1.0", CONF_VERSION_1_0, false },
 	{ "1.1", CONF_VERSION_1_1, false },
@@ -202,6 +208,10 @@ static const struct conf_setting upstream_settings[] = {
 	  .meaning = "none: in clear. may: TLS where it can be had. encrypt: TLS or nothing. verify: "
 		     "TLS with a trusted certificate for the right name. mirror: as on the "
 		     "client's side." },
+	{ .name = "on_tls_failure", AT(on_tls_failure), .type = CONF_TYPE_CHOICE, .choices = tls_failures,
+	  .preset = "clear",
+	  .meaning = "Under `tls: may`, where a handshake fails, for TLS that is too old as well. clear: once more without "
+		     "TLS. defer: the next host, then a temporary refusal." },
 	{ .name = "min_bits", AT(min_bits), .type = CONF_TYPE_COUNT, .preset = "0", .most = 256,
 	  .meaning = "The smallest strength of the cipher. 0: any." },
 	{ .name = "ca", AT(ca), .type = CONF_TYPE_TEXT,
@@ -378,6 +388,9 @@ static const struct conf_setting service_settings[] = {
 	  .only = OUTBOUND,
 	  .meaning = "As `tls` of an upstream, towards the servers of all domains: no less than this; partners, DANE "
 		     "and MTA-STS can ask for more." },
+	{ .name = "next_hop_on_tls_failure", AT(next_hop_on_tls_failure), .type = CONF_TYPE_CHOICE,
+	  .choices = tls_failures, .preset = "clear", .only = OUTBOUND,
+	  .meaning = "As `on_tls_failure` of an upstream." },
 	{ .name = "min_bits", AT(min_bits), .type = CONF_TYPE_COUNT, .preset = "0", .most = 256, .only = OUTBOUND,
 	  .meaning = "The smallest strength of the cipher there. 0: any." },
 	{ .name = "next_hop_tls_profile", AT(next_hop_tls_profile), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,

@@ -129,7 +129,7 @@ static void tls_failed(struct leg *l, const struct why *why)
 	struct why said = *why;
 
 	edge_count(l->edge, COUNT_UPSTREAM_TLS_FAILED, 1);
-	if (l->need.level == NEED_MAY && !is_implicit(l)) {
+	if (l->need.level == NEED_MAY && !is_implicit(l) && settings(l)->on_tls_failure == CONF_TLS_FAILURE_CLEAR) {
 		leg_log_try(l, "upstream-fallback", why);
 		hang_up(l);
 		l->clear = true;

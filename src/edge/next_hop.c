@@ -139,21 +139,18 @@ unsigned next_hop_tries(const struct next_hop *h, uint16_t port, struct upstream
 unsigned next_hop_leave_own(const struct next_hop *h, const struct plan *p, const struct home *home,
 			    struct upstream_try *tries, unsigned n, struct why *why)
 {
-	const struct evidence_host *own = NULL;
 	char text[ADDR_TEXT_MOST];
-	unsigned left = 0;
+	unsigned own = 0, left = 0;
 
-	for (unsigned i = 0; own == NULL && i < n; i++) {
-		if (!plan_listens_at(p, home, &tries[i].addr))
-			continue;
-		own = next_hop_host(h, tries[i].hop_host);
-		addr_print(&tries[i].addr, text);
-		why_set(why, FAULT_POLICY, "%.120s at %s is this gateway itself", own->name, text);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		if (own == NULL || next_hop_host(h, tries[i].hop_host)->preference < own->preference)
-			tries[left++] = tries[i];
-	}
+	while (own < n && !plan_listens_at(p, home, &tries[own].addr))
+		own++;
+	if (own == n)
+		return n;
+	addr_print(&tries[own].addr, text);
+	why_set(why, FAULT_POLICY, "%.120s at %s is this gateway itself", next_hop_host(h, tries[own].hop_host)->name, text);
+	/* They stand in the order of their preference. */
+	while (next_hop_host(h, tries[left].hop_host)->preference < next_hop_host(h, tries[own].hop_host)->preference)
+		left++;
 	return left;
 }
 

@@ -9,8 +9,9 @@ static char *copy(const char *text)
 	return text != NULL ? mem_text(text) : NULL;
 }
 
-static void set_pool(struct conf_upstream *c, const struct conf_service *s)
+static void set_service(struct conf_upstream *c, const struct conf_service *s)
 {
+	c->on_tls_failure = s->next_hop_on_tls_failure;
 	c->pool = s->next_hop_pool;
 	c->pool_idle = s->next_hop_pool_idle;
 	c->timeout_connect = s->next_hop_timeout_connect;
@@ -36,7 +37,7 @@ struct plan_upstream *plan_template_new(const struct plan_template *from, size_t
 	c->crl = copy(from->crl);
 	c->certificate = copy(from->certificate);
 	if (from->service != NULL)
-		set_pool(c, from->service);
+		set_service(c, from->service);
 	u->conf = c;
 	u->index = index;
 	return u;

@@ -298,7 +298,7 @@ static const struct row supports_fine[] = {
 	{ "TLS from the first byte alone", HEAD OPEN BOTH("tls_support: required, action: open"),
 	  "gw:5:47: warning: services.net.listen is not listened on, because tls_support is required\n" },
 	{ "who does not look needs nothing", HEAD WATCH BOTH("tls_support: disabled, action: watch"),
-	  "gw:5:77: warning: services.net.listen_tls is not listened on, because tls_support is disabled\n" },
+	  "gw:5:69: warning: services.net.listen_tls is not listened on, because tls_support is disabled\n" },
 };
 
 static void test_WG_3_services_that_can_not_inspect(void **state)

@@ -124,14 +124,14 @@ static const struct row noted[] = {
 	{ "SUB_5 nobody else may use it", HEAD
 	  "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"[::1]:25\", \"[fd00::1]:25\", \"*:2525\", "
 	  "192.0.2.1:2526, \"[2001:db8::1]:2526\" ] } }\n",
-	  "gw:3:46: " ALONE("out", "10.1.2.3:25") "gw:3:72: " ALONE("out", "[fd00::1]:25")
+	  "gw:3:46: " ALONE("out", "10.1.2.3:25") "gw:3:71: " ALONE("out", "[fd00::1]:25")
 	  "gw:3:87: " ALONE("out", "*:2525") "gw:3:97: " ALONE("out", "192.0.2.1:2526")
 	  "gw:3:113: " ALONE("out", "[2001:db8::1]:2526") },
 	{ "those who may are named", HEAD "services: { out: { mode: outbound, listen: [ 10.1.2.3:25, \"*:2525\" ], "
 	  "clients: [ 10.1.0.0/16, \"::1\" ] } }\n", "" },
 	{ "SUB_5 everybody may", HEAD "services: { out: { mode: outbound, listen: 127.0.0.1:25, clients: [ 0.0.0.0/0, "
 	  "10.0.0.0/8, \"::/0\", \"::ffff:0.0.0.0/96\" ] } }\n",
-	  "gw:3:72: " WORLD("0.0.0.0/0") "gw:3:95: " WORLD("::/0") "gw:3:103: " WORLD("::ffff:0.0.0.0/96") },
+	  "gw:3:69: " WORLD("0.0.0.0/0") "gw:3:92: " WORLD("::/0") "gw:3:100: " WORLD("::ffff:0.0.0.0/96") },
 	{ "a relay has one place to send to", HEAD MX(", clients: [ 0.0.0.0/0, \"::/0\" ]"), "" },
 };
 
