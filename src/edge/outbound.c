@@ -325,11 +325,12 @@ static enum outbound_rcpt refuse_for_policy(struct session *s, const struct smtp
 	hop = is_about_tls(a, o->hop) ? without_policy(s, cmd) : NULL;
 	if (hop == NULL)
 		return refuse(s, cmd, a, text);
-	next_hop_release(o->hop);
-	o->hop = hop;
 	o->condition = mem_new(sizeof(*o->condition));
 	o->condition->answer = *a;
+	/* Which may be the decision's own words: before that is let go. */
 	snprintf(o->condition->text, sizeof(o->condition->text), "%s", text);
+	next_hop_release(o->hop);
+	o->hop = hop;
 	return take_on_condition(s, cmd);
 }
 

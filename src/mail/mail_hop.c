@@ -98,11 +98,12 @@ static void add(char *to, size_t size, struct span from)
 			blank = at > 0;
 			continue;
 		}
-		if (blank && at + 1 < size)
+		if (at + 1 + blank >= size)
+			break;
+		if (blank)
 			to[at++] = ' ';
 		blank = false;
-		if (at + 1 < size)
-			to[at++] = c > 0x20 && c < 0x7f ? c : '?';
+		to[at++] = c > 0x20 && c < 0x7f ? c : '?';
 	}
 	to[at] = '\0';
 }

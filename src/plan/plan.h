@@ -139,7 +139,8 @@ MUST_CHECK struct plan *plan_build_rules(struct conf *conf, struct conf_source *
  * for whomever the network brings. */
 bool plan_service_admits(const struct plan_service *s, const struct addr *client);
 
-/* Whether one of our services listens there: on this address, or on all of this machine's, of which it is one. */
+/* Whether one of our outbound services listens there, so that mail sent there would come back: on this address, or on all of this
+ * machine's, of which it is one. A relay is not meant: it may well be the MX of a domain that our own users write to. */
 bool plan_listens_at(const struct plan *p, const struct home *home, const struct addr *to);
 
 /* The action for a connection to a transparent service: that of the first rule that matches, else the

@@ -155,7 +155,9 @@ bool plan_listens_at(const struct plan *p, const struct home *home, const struct
 
 	addr_unmap(&plain);
 	for (size_t i = 0; i < p->listen_count; i++) {
-		if (covers(&p->listens[i].at, home, &plain))
+		const struct plan_service *s = &p->services[p->listens[i].service];
+
+		if (s->next_hop != NULL && covers(&p->listens[i].at, home, &plain))
 			return true;
 	}
 	return false;

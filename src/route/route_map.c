@@ -136,25 +136,33 @@ static bool put_verify(const struct policy_decision *d, const struct policy_evid
 	return !l->any_sts || kind != ROUTE_MAP_WITH_TLSRPT || put_tlsrpt(e, out);
 }
 
-/* `dane` is DANE for the hosts that have records, and TLS where it is offered for the others. */
-static bool put_dane(const struct levels *l, struct buf *out)
+/* `dane` is DANE for the hosts that have records, and TLS where it is offered for the others; `dane-only` wants signed
+ * MX records, too. */
+static bool put_dane(const struct levels *l, bool signed_mx, struct buf *out)
 {
-	bool others_may = l->least <= NEED_MAY;
-
-	return buf_put(out, others_may ? SPAN("OK dane") : SPAN("OK dane-only")) && put_ciphers(l, out);
+	if (!signed_mx && l->least == NEED_ENCRYPT)
+		return buf_put(out, SPAN("OK encrypt")) && put_ciphers(l, out);
+	return buf_put(out, l->least <= NEED_MAY || !signed_mx ? SPAN("OK dane") : SPAN("OK dane-only")) && put_ciphers(l, out);
 }
 
 bool route_map_answer(const struct policy_decision *d, const struct policy_evidence *e, enum route_map_kind kind,
 		      struct buf *out)
 {
 	struct levels l;
+	bool signed_mx;
 
 	if (d->refusal != POLICY_DELIVER || d->host_count == 0)
 		return refused(d, out);
 	l = levels_of(d);
+	signed_mx = e->mx_secure || e->no_mx;
+	/* Postfix looks for the hosts by itself: that MTA-STS knows the host is what it has to be told. */
+	if (l.most == NEED_DANE && !signed_mx && e->sts == EVIDENCE_STS_ENFORCE && d->hosts[0].sts) {
+		l.any_sts = true;
+		l.most = NEED_VERIFY;
+	}
 	switch (l.most) {
 	case NEED_DANE:
-		return put_dane(&l, out);
+		return put_dane(&l, signed_mx, out);
 	case NEED_VERIFY:
 		return put_verify(d, e, &l, kind, out);
 	case NEED_ENCRYPT:

@@ -72,11 +72,13 @@ static void test_ceilings(void **state)
 	struct policy_evidence *e = policy_evidence_new(1, 0);
 	struct tls_tlsa digest = { 3, 1, 1, 32, data }, whole = { 3, 0, 0, EVIDENCE_TLSA_DATA, data };
 	struct tls_tlsa longer = { 3, 0, 0, EVIDENCE_TLSA_DATA + 1, data };
+	struct tls_tlsa rest = { 3, 0, 0, EVIDENCE_TLSA_SUM % EVIDENCE_TLSA_DATA, data };
 
 	(void)state;
 	assert_false(policy_evidence_add_tlsa(&e->hosts[0], &longer));
 	for (unsigned i = 0; i < EVIDENCE_TLSA_SUM / EVIDENCE_TLSA_DATA; i++)
 		assert_true(policy_evidence_add_tlsa(&e->hosts[0], &whole));
+	assert_true(rest.len == 0 || policy_evidence_add_tlsa(&e->hosts[0], &rest));
 	assert_false(policy_evidence_add_tlsa(&e->hosts[0], &digest));
 	policy_evidence_free(e);
 	e = policy_evidence_new(1, 0);

@@ -19,6 +19,7 @@ static const struct {
 	unsigned host_count;
 	unsigned min_bits;
 	bool tlsrpt;
+	bool unsigned_mx, enforce;
 	const char *want;
 } rows[] = {
 	{ .name = "nothing is asked for", .host_count = 1, .hosts = { { NEED_NONE, 0, 0, false } }, .want = "NOTFOUND " },
@@ -62,6 +63,15 @@ static const struct {
 	{ .name = "DANE, and a host of MTA-STS", .source = POLICY_BY_STS, .host_count = 2,
 	  .hosts = { { NEED_DANE, POLICY_BY_DANE, POLICY_NAMES_HOST, true },
 		     { NEED_VERIFY, POLICY_BY_STS, POLICY_NAMES_HOST, false } }, .want = "OK dane-only" },
+	/* Postfix defers mail for a domain whose MX records nobody signed where it is told dane-only. */
+	{ .name = "NEW-3 DANE of hosts that anybody could name", .source = POLICY_BY_DANE, .host_count = 1, .unsigned_mx = true,
+	  .hosts = { { NEED_DANE, POLICY_BY_DANE, POLICY_NAMES_HOST, true } }, .want = "OK dane" },
+	{ .name = "NEW-3 the same, and a host that must encrypt", .source = POLICY_BY_RULE, .host_count = 2, .unsigned_mx = true,
+	  .hosts = { { NEED_DANE, POLICY_BY_DANE, POLICY_NAMES_HOST, true }, { NEED_ENCRYPT, POLICY_BY_RULE, 0, false } },
+	  .want = "OK encrypt" },
+	{ .name = "NEW-1 the same, and MTA-STS names them", .source = POLICY_BY_DANE, .host_count = 1, .unsigned_mx = true, .enforce = true,
+	  .hosts = { { NEED_DANE, POLICY_BY_DANE, POLICY_NAMES_HOST, true } },
+	  .want = "OK secure match=mx0.a.example servername=hostname" },
 	{ .name = "TLSA records that can't be used, and a host without", .host_count = 2,
 	  .hosts = { { NEED_MAY, 0, 0, false }, { NEED_ENCRYPT, POLICY_BY_DANE, 0, false } }, .want = "OK encrypt" },
 	{ .name = "DNS failed", .refusal = POLICY_DNS_FAILED, .want = "TEMP because of this" },
@@ -99,10 +109,13 @@ static void test_what_Postfix_is_answered(void **state)
 		};
 		struct buf out;
 
+		e->mx_secure = !rows[i].unsigned_mx;
+		e->sts = rows[i].enforce ? EVIDENCE_STS_ENFORCE : EVIDENCE_STS_NONE;
 		for (unsigned h = 0; h < rows[i].host_count; h++) {
 			d.hosts[h] = (struct policy_host){
 				.index = h, .need = { rows[i].hosts[h].level, rows[i].min_bits },
 				.names = rows[i].hosts[h].names, .source = rows[i].hosts[h].source, .dane = rows[i].hosts[h].dane,
+				.sts = rows[i].enforce,
 			};
 		}
 		buf_init(&out, ROUTE_MAP_ANSWER_MOST);
