@@ -272,6 +272,8 @@ bool conf_service_listens_tls(const struct conf_service *s);
 /* Whether a `route` process is needed: a service is outbound, OCSP responders of upstreams are to be asked, or there is
  * a `route` section. */
 bool conf_needs_route(const struct conf *c);
+/* Whether the rules of a partners' database hold too: with a service of mode outbound, or a `route` section. */
+bool conf_has_database(const struct conf *c);
 /* The sender of TLS reports: as set, or tlsrpt at our name. False where it is longer than `size`. */
 MUST_CHECK bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size);
 /* Whether the service uses the action, itself or in a rule. */

@@ -48,13 +48,18 @@ static bool upstreams_are_asked_about(const struct conf *c)
 	return false;
 }
 
-bool conf_needs_route(const struct conf *c)
+bool conf_has_database(const struct conf *c)
 {
 	for (size_t i = 0; i < c->service_count; i++) {
 		if (c->services[i].mode == CONF_MODE_OUTBOUND)
 			return true;
 	}
-	return c->route_count > 0 || upstreams_are_asked_about(c);
+	return c->route_count > 0;
+}
+
+bool conf_needs_route(const struct conf *c)
+{
+	return conf_has_database(c) || upstreams_are_asked_about(c);
 }
 
 bool conf_tlsrpt_from(const struct conf *c, char *text, size_t size)

@@ -93,7 +93,8 @@ static bool look_up(struct explain *x, const char *domain, struct why *why)
 
 static void decide(struct explain *x)
 {
-	struct policy_question q = plan_question(x->service, x->recipient.text, x->rule, x->client_tls, x->now);
+	struct policy_question q = plan_question(x->service, x->sender.text, x->recipient.text, x->rule, x->client_tls,
+						 x->now);
 	const char *certificate = x->rule != NULL ? x->rule->certificate : NULL;
 	struct why why;
 

@@ -29,7 +29,7 @@ struct edge_route *edge_route_new(struct edge *e)
 
 	r->edge = e;
 	r->rules = plan_rules_with(e->plan, SPAN(""), 0, &why);
-	r->known = !conf_needs_route(e->plan->conf);
+	r->known = !conf_has_database(e->plan->conf);
 	return r;
 }
 

@@ -406,6 +406,16 @@ static void note_server_name(struct leg *l)
 	l->server_name[name.len] = '\0';
 }
 
+/* It is policy that says no, and not the server's fault: it is left as one leaves (RFC 8689 section 4.2.1, RFC 5321
+ * section 4.1.1.10), as far as that costs nothing. */
+static void say_farewell(struct leg *l)
+{
+	if (l->stream.end != STREAM_OPEN || !buf_put(&l->stream.out, SPAN("QUIT\r\n")))
+		return;
+	stream_finish(&l->stream);
+	stream_flush(&l->stream, l->edge->now);
+}
+
 /* The greeting, EHLO and TLS are done: hold what was found against the need (law 6). */
 static void judge(struct leg *l)
 {
@@ -415,11 +425,13 @@ static void judge(struct leg *l)
 	leg_facts(l, &facts);
 	leg_report_facts(l, &facts);
 	if (!need_met(&l->need, &facts, &why)) {
+		say_farewell(l);
 		leg_try_failed(l, policy_answer_unmet(&l->need, &facts), &why);
 		return;
 	}
 	if (l->hop != NULL && l->hop->requiretls && (l->client.caps.have & SMTP_CAP_REQUIRETLS) == 0) {
 		why_set(&why, FAULT_POLICY, "%s", SMTP_SAY_REQUIRETLS.text);
+		say_farewell(l);
 		leg_try_failed(l, &SMTP_SAY_REQUIRETLS, &why);
 		return;
 	}

@@ -51,11 +51,7 @@ static void copy(char *to, size_t size, const char *text)
  * each other for ever about nothing but their reports (RFC 8460 section 3). */
 static bool is_report(const struct session *s)
 {
-	const struct txn *t = s->txn;
-	char from[SMTP_LOCAL_MOST + 1 + SMTP_DOMAIN_MOST + 1];
-
-	return t != NULL && conf_tlsrpt_from(s->plan->conf, from, sizeof(from)) &&
-	       span_eq_nocase(buf_peek(&t->from), span_str(from));
+	return s->txn != NULL && plan_is_report(s->plan, buf_peek(&s->txn->from));
 }
 
 static void tell(const struct leg *l, enum policy_result_type type, bool tls, bool delivered, const char *reason)

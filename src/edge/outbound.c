@@ -137,7 +137,8 @@ static struct next_hop *decide(struct session *s, const struct smtp_cmd *cmd, st
 {
 	struct outbound *o = s->outbound;
 	const struct policy_rule *rule = partner_find(s, cmd->path.text);
-	struct policy_question q = plan_question(s->service, cmd->path.text, rule, s->server.tls, s->edge->wall);
+	struct policy_question q = plan_question(s->service, buf_peek(&s->txn->from), cmd->path.text, rule,
+						 s->server.tls, s->edge->wall);
 
 	q.requiretls = o->requiretls;
 	return next_hop_new(s->service, found, s->rules, q, why);
@@ -267,8 +268,8 @@ static bool is_about_tls(const struct smtp_answer *a, const struct next_hop *hop
 static struct next_hop *without_policy(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct outbound *o = s->outbound;
-	struct policy_question q = plan_question(s->service, cmd->path.text, partner_find(s, cmd->path.text),
-						 s->server.tls, s->edge->wall);
+	struct policy_question q = plan_question(s->service, buf_peek(&s->txn->from), cmd->path.text,
+						 partner_find(s, cmd->path.text), s->server.tls, s->edge->wall);
 	struct next_hop *h;
 	struct why why;
 

@@ -110,6 +110,7 @@ bool stream_start_tls(struct stream *s, struct tls_conn *tls, struct why *why)
 		return false;
 	}
 	s->tls = tls;
+	s->in.most = STREAM_IN_TLS_MOST;
 	s->handshaking = true;
 	s->held = false;
 	return true;

@@ -186,8 +186,10 @@ struct tls_need plan_need_first(const struct policy_table *rules, const struct p
 
 /* What policy_decide is to be asked for a recipient of the service (mode outbound), but for the evidence; `rule` is what
  * policy_table_find said. The strings are borrowed. */
-struct policy_question plan_question(const struct plan_service *s, struct span recipient, const struct policy_rule *rule,
-				     bool client_tls, int64_t now);
+struct policy_question plan_question(const struct plan_service *s, struct span sender, struct span recipient,
+				     const struct policy_rule *rule, bool client_tls, int64_t now);
+/* A TLS report of our own: neither MTA-STS nor DANE may keep it from whom it tells that they don't work (RFC 8460 section 3). */
+bool plan_is_report(const struct plan *p, struct span sender);
 
 /* What a connection to d->hosts[i] expects of its certificate; all but `names` is borrowed from the evidence. */
 struct plan_expect {

@@ -1,7 +1,16 @@
 #include "plan/plan.h"
 
-struct policy_question plan_question(const struct plan_service *s, struct span recipient, const struct policy_rule *rule,
-				     bool client_tls, int64_t now)
+#define SENDER_MOST 512
+
+bool plan_is_report(const struct plan *p, struct span sender)
+{
+	char from[SENDER_MOST];
+
+	return conf_tlsrpt_from(p->conf, from, sizeof(from)) && span_eq_nocase(sender, span_str(from));
+}
+
+struct policy_question plan_question(const struct plan_service *s, struct span sender, struct span recipient,
+				     const struct policy_rule *rule, bool client_tls, int64_t now)
 {
 	const struct conf_service *c = s->conf;
 
@@ -12,6 +21,7 @@ struct policy_question plan_question(const struct plan_service *s, struct span r
 		.least = s->next_hop->need,
 		.mirror = s->next_hop->mirror,
 		.client_tls = client_tls,
+		.tls_required_no = plan_is_report(s->plan, sender),
 		.dane = c->dane,
 		.sts = c->mta_sts,
 		.remember = c->remember,

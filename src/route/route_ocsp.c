@@ -129,7 +129,7 @@ static struct kept *start(struct route_ocsp *o, const char *url, struct span req
 	};
 	struct kept *k;
 
-	if (strncmp(url, "http://", strlen("http://")) != 0 || request.len == 0 || request.len > REQUEST_MOST ||
+	if (!span_starts_nocase(span_str(url), SPAN("http://")) || request.len == 0 || request.len > REQUEST_MOST ||
 	    o->count >= ROUTE_OCSP_KEPT_MOST)
 		return NULL;
 	k = mem_new(sizeof(*k));

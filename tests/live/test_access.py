@@ -45,8 +45,12 @@ def test_SUB_11_both_families_on_one_socket(upstream, gateway):
         with c:
             assert_refused(gw, c)
     assert gw.reload({**gw.config, "services": {"mx": {**gw.config["services"]["mx"], "clients": ["::/0"]}}})
-    with Client(("::1", port)) as c:
-        c.hello()
+    for _ in range(20):  # one of the edges from before may have taken it still
+        with Client(("::1", port)) as c:
+            if c.reply().code == 220:
+                break
+    else:
+        pytest.fail("IPv6 clients are still refused")
     with Client(("127.0.0.1", port), source="127.0.0.2") as c:
         assert_refused(gw, c)
 
