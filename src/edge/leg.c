@@ -5,14 +5,10 @@
 #include "edge/session.h"
 #include "io/sock.h"
 #include "policy/policy_answer.h"
-#include "tls/tls_digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A request for one certificate is about a hundred octets. */
-#define OCSP_REQUEST_MOST 1024
 
 static const struct conf_upstream *settings(const struct leg *l)
 {
@@ -25,7 +21,7 @@ static bool is_transparent(const struct leg *l)
 }
 
 /* TLS from the first byte: as configured, or as the client began. */
-static bool is_implicit(const struct leg *l)
+bool leg_is_implicit(const struct leg *l)
 {
 	return is_transparent(l) ? l->session->implicit : settings(l)->implicit;
 }
@@ -36,18 +32,9 @@ void leg_enter(struct leg *l, enum leg_state state)
 	l->since = l->edge->now;
 }
 
-static void end_check(struct leg *l)
+void leg_hang_up(struct leg *l)
 {
-	if (l->ocsp == NULL)
-		return;
-	edge_route_forget(l->edge, l->ocsp);
-	free(l->ocsp);
-	l->ocsp = NULL;
-}
-
-static void hang_up(struct leg *l)
-{
-	end_check(l);
+	leg_end_check(l);
 	leg_let_go_of_socket(l);
 	stream_close(&l->stream);
 }
@@ -105,7 +92,7 @@ void leg_try_failed(struct leg *l, const struct smtp_answer *policy, const struc
 	leg_log_try(l, "upstream-failed", why);
 	edge_count(l->edge, COUNT_UPSTREAM_FAILED, 1);
 	upstream_failed(l->up, &leg_here(l)->addr, l->edge->now);
-	hang_up(l);
+	leg_hang_up(l);
 	if (policy != NULL || l->refusal == NULL)
 		l->why = *why;
 	if (policy != NULL)
@@ -115,87 +102,12 @@ void leg_try_failed(struct leg *l, const struct smtp_answer *policy, const struc
 		give_up(l);
 }
 
-static void try_failed_for(struct leg *l, enum fault fault, const char *text)
+void leg_try_failed_for(struct leg *l, enum fault fault, const char *text)
 {
 	struct why why;
 
 	why_set(&why, fault, "%s", text);
 	leg_try_failed(l, NULL, &why);
-}
-
-/* `may` goes on in clear, but never on a connection that has seen a handshake fail. */
-static void tls_failed(struct leg *l, const struct why *why)
-{
-	struct why said = *why;
-
-	edge_count(l->edge, COUNT_UPSTREAM_TLS_FAILED, 1);
-	if (l->need.level == NEED_MAY && !is_implicit(l) && settings(l)->on_tls_failure == CONF_TLS_FAILURE_CLEAR) {
-		leg_log_try(l, "upstream-fallback", why);
-		hang_up(l);
-		l->clear = true;
-		leg_begin_try(l);
-		return;
-	}
-	why_set(&said, why->fault, "TLS handshake failed: %.180s", why->text);
-	leg_report_failure(l, &said);
-	leg_try_failed(l, &SMTP_SAY_TLS_FAILED, &said);
-}
-
-/* The name for SNI: the host's, or where that is an address the first that its certificate may have;
- * in transparent mode what the client has asked for, where it has. */
-static const char *tls_host(const struct leg *l, char text[ADDR_TEXT_MOST])
-{
-	if (!is_transparent(l) && leg_here(l)->host->literal && settings(l)->names.count > 0)
-		return settings(l)->names.at[0];
-	if (!is_transparent(l))
-		return leg_host(l);
-	if (l->session->sni != NULL)
-		return l->session->sni;
-	addr_print_host(&leg_here(l)->addr, text);
-	return text;
-}
-
-/* Of a next hop: whose names count, and the TLSA records, are the decision's. */
-static struct tls_conn *connect_hop(const struct leg *l, const char *where)
-{
-	char key[ADDR_TEXT_MOST + TLS_DIGEST_HEX + 8], digest[TLS_DIGEST_HEX + 1];
-	const unsigned i = leg_here(l)->hop_host;
-	struct plan_expect expect;
-
-	plan_expect(&l->hop->decision, l->hop->found->all, i, &expect);
-	tls_digest(shared_seed(l->edge->shared), buf_peek(&l->hop->key), digest);
-	snprintf(key, sizeof(key), "%s %u %s", where, i, digest);
-	return tls_conn_connect(l->hop->tls, expect.sni, &expect.tls, key);
-}
-
-static struct tls_conn *connect_upstream(const struct leg *l, const char *where)
-{
-	char key[ADDR_TEXT_MOST + 256 + 32], text[ADDR_TEXT_MOST];
-	const char *host = tls_host(l, text);
-
-	snprintf(key, sizeof(key), "%s %.255s %s %u", where, host, need_level_name(l->need.level), l->need.min_bits);
-	return tls_conn_connect(l->up->plan->tls, host, NULL, key);
-}
-
-static void begin_tls(struct leg *l)
-{
-	char where[ADDR_TEXT_MOST];
-	struct tls_conn *tls;
-	struct why why;
-
-	leg_where(l, where);
-	tls = l->hop != NULL ? connect_hop(l, where) : connect_upstream(l, where);
-	if (!stream_start_tls(&l->stream, tls, &why)) {
-		tls_conn_free(tls);
-		if (l->stream.end != STREAM_OPEN) {
-			tls_failed(l, &why);
-			return;
-		}
-		/* Bytes behind the 220 are an attack or a broken server: no level goes on with it. */
-		leg_try_failed(l, &SMTP_SAY_TLS_FAILED, &why);
-		return;
-	}
-	leg_enter(l, LEG_TLS);
 }
 
 /* In transparent mode the server hears the client's own name, once that is known. */
@@ -217,10 +129,10 @@ void leg_connected(struct leg *l)
 	}
 	smtp_reply_reader_free(&l->reader);
 	smtp_reply_reader_init(&l->reader);
-	smtp_client_init(&l->client, ehlo_name(l), is_implicit(l));
+	smtp_client_init(&l->client, ehlo_name(l), leg_is_implicit(l));
 	l->client.want_tls = l->need.level != NEED_NONE && !l->clear;
-	if (is_implicit(l))
-		begin_tls(l);
+	if (leg_is_implicit(l))
+		leg_begin_tls(l);
 	else
 		leg_enter(l, LEG_HELLO);
 }
@@ -292,7 +204,7 @@ void leg_free(struct leg *l)
 {
 	if (l == NULL)
 		return;
-	hang_up(l);
+	leg_hang_up(l);
 	smtp_reply_reader_free(&l->reader);
 	buf_free(&l->replay);
 	next_hop_release(l->hop);
@@ -310,7 +222,7 @@ void leg_name(struct leg *l, struct span name)
 	if (smtp_client_name(&l->client, l->name, &l->stream.out))
 		leg_enter(l, LEG_HELLO);
 	else
-		try_failed_for(l, FAULT_SELF, "no room for EHLO");
+		leg_try_failed_for(l, FAULT_SELF, "no room for EHLO");
 }
 
 bool leg_fill(struct leg *l)
@@ -330,62 +242,6 @@ bool leg_flush(struct leg *l)
 	if (waits && l->stream.end != STREAM_TLS_BROKEN)
 		l->all_left = stream_flushed(&l->stream) && l->stream.below != STREAM_RESET;
 	return moved;
-}
-
-/* The certificate has been looked at as far as we can: who the server is said to be is the need's matter. */
-static bool secured(struct leg *l)
-{
-	if (is_implicit(l)) {
-		l->client.tls = true;
-	} else if (!smtp_client_tls_on(&l->client, &l->stream.out)) {
-		try_failed_for(l, FAULT_SELF, "no room for EHLO");
-		return true;
-	}
-	leg_enter(l, LEG_HELLO);
-	return true;
-}
-
-static bool wants_check(struct leg *l)
-{
-	char url[POLICY_URL_MOST];
-	struct buf request;
-	bool wanted;
-
-	buf_init(&request, OCSP_REQUEST_MOST);
-	wanted = tls_conn_ocsp_wanted(l->stream.tls, url, sizeof(url), &request);
-	if (wanted) {
-		l->ocsp = mem_new(sizeof(*l->ocsp));
-		edge_route_ask_ocsp(l->session, l->ocsp, url, buf_peek(&request));
-	}
-	buf_free(&request);
-	return wanted;
-}
-
-static bool step_check(struct leg *l)
-{
-	if (l->stream.end == STREAM_OPEN && !edge_route_has_answer(l->ocsp))
-		return false;
-	if (l->stream.end == STREAM_OPEN)
-		tls_conn_ocsp_answer(l->stream.tls, buf_peek(&l->ocsp->octets));
-	end_check(l);
-	return secured(l);
-}
-
-static bool step_tls(struct leg *l)
-{
-	if (l->stream.end != STREAM_OPEN) {
-		struct why why = l->stream.why;
-
-		tls_failed(l, &why);
-		return true;
-	}
-	if (l->stream.handshaking)
-		return false;
-	edge_count(l->edge, COUNT_UPSTREAM_TLS, 1);
-	if (!wants_check(l))
-		return secured(l);
-	leg_enter(l, LEG_CHECK);
-	return true;
 }
 
 const struct smtp_answer *leg_refusal(const struct leg *l)
@@ -442,7 +298,7 @@ static void judge(struct leg *l)
 	note_server_name(l);
 	if (!is_transparent(l) && l->hop == NULL) {
 		upstream_worked(l->up, &leg_here(l)->addr);
-		upstream_learn(l->up, &l->client.caps, is_implicit(l) || l->client.offers_tls,
+		upstream_learn(l->up, &l->client.caps, leg_is_implicit(l) || l->client.offers_tls,
 			       l->edge->now);
 	}
 	l->ms_ready = l->edge->now - l->began;
@@ -461,7 +317,7 @@ static void take_reply(struct leg *l)
 		leg_enter(l, LEG_GREETED);
 		break;
 	case SMTP_CLIENT_START_TLS:
-		begin_tls(l);
+		leg_begin_tls(l);
 		break;
 	case SMTP_CLIENT_GO:
 		judge(l);
@@ -501,7 +357,7 @@ static bool step_bye(struct leg *l)
 	buf_free(&l->stream.in);
 	if (l->stream.end == STREAM_OPEN)
 		return false;
-	hang_up(l);
+	leg_hang_up(l);
 	leg_enter(l, LEG_CLOSED);
 	return true;
 }
@@ -517,9 +373,9 @@ bool leg_step(struct leg *l)
 		/* The greeting stays in the reader until the client has had it. */
 		return l->session->greeted && step_hello(l);
 	case LEG_TLS:
-		return step_tls(l);
+		return leg_step_tls(l);
 	case LEG_CHECK:
-		return step_check(l);
+		return leg_step_check(l);
 	case LEG_BYE:
 		return step_bye(l);
 	case LEG_READY:
@@ -592,17 +448,17 @@ void leg_timeout(struct leg *l)
 		leg_connect_timeout(l);
 		break;
 	case LEG_HELLO:
-		try_failed_for(l, FAULT_PEER, "no reply to greeting, EHLO or STARTTLS in time");
+		leg_try_failed_for(l, FAULT_PEER, "no reply to greeting, EHLO or STARTTLS in time");
 		break;
 	case LEG_TLS:
 		why_set(&why, FAULT_PEER, "the handshake did not end in time");
-		tls_failed(l, &why);
+		leg_tls_failed(l, &why);
 		break;
 	case LEG_CHECK:
 		edge_route_late(l->edge, l->ocsp);
 		break;
 	case LEG_BYE:
-		hang_up(l);
+		leg_hang_up(l);
 		leg_enter(l, LEG_CLOSED);
 		break;
 	case LEG_GREETED:
@@ -626,7 +482,7 @@ void leg_bye(struct leg *l)
 
 void leg_close(struct leg *l)
 {
-	hang_up(l);
+	leg_hang_up(l);
 	leg_enter(l, LEG_CLOSED);
 }
 

@@ -14,6 +14,19 @@ void leg_log_try(const struct leg *l, const char *event, const struct why *why);
 /* This host will not do: on to the next one. `policy`: what to tell the client where none will; NULL: it could not be reached. */
 void leg_try_failed(struct leg *l, const struct smtp_answer *policy, const struct why *why);
 
+void leg_try_failed_for(struct leg *l, enum fault fault, const char *text);
+void leg_hang_up(struct leg *l);
+/* TLS from the first byte: as configured, or as the client began. */
+bool leg_is_implicit(const struct leg *l);
+
+/* leg_tls.c */
+void leg_begin_tls(struct leg *l);
+/* `may` goes on in clear, but never on a connection that has seen a handshake fail. */
+void leg_tls_failed(struct leg *l, const struct why *why);
+bool leg_step_tls(struct leg *l);
+bool leg_step_check(struct leg *l);
+void leg_end_check(struct leg *l);
+
 /* leg_report.c: what becomes of TLS at a host of a decision is told to `route`, and what a rule in shadow mode, or a policy in
  * testing, would have refused is logged. Without a decision nothing is. */
 void leg_report_facts(const struct leg *l, const struct tls_facts *facts);

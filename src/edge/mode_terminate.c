@@ -8,13 +8,6 @@
 #include "edge/pool.h"
 #include "edge/transparent.h"
 
-/* What a command did. */
-enum taken {
-	TAKEN,       /* answered, or sent on: off the input */
-	TAKEN_WAIT,  /* not yet: it stays at the front of the input */
-	TAKEN_ENDED, /* the session is closing */
-};
-
 static unsigned owed(const struct session *s)
 {
 	return s->leg != NULL ? s->leg->owed : 0;
@@ -40,19 +33,19 @@ static bool leg_is_usable(struct session *s)
 	return need_met(&need, &facts, &why);
 }
 
-static void let_go(struct session *s)
+void terminate_let_go(struct session *s)
 {
 	leg_free(s->leg);
 	s->leg = NULL;
 }
 
 /* Sees to it that there is a leg, on its way at least. `name`: what the client calls itself. */
-static enum leg_state want_leg(struct session *s, struct span name)
+enum leg_state terminate_want_leg(struct session *s, struct span name)
 {
 	struct tls_need need;
 
 	if (!leg_is_usable(s)) {
-		let_go(s);
+		terminate_let_go(s);
 		need = partner_first_need(s, s->server.tls);
 		s->leg = pool_take(s, s->up, &need);
 		if (s->leg == NULL)
@@ -73,29 +66,6 @@ static bool is_outbound(const struct session *s)
 	return s->outbound != NULL;
 }
 
-static enum txn_outcome leg_failure(const struct leg *l)
-{
-	return l->refusal == &SMTP_SAY_NO_UPSTREAM ? TXN_NO_UPSTREAM : TXN_TLS_POLICY;
-}
-
-/* In policy's case the client learns what is wrong; who could not be reached, and why, is
- * for the log alone. */
-static void say_failure(struct session *s, const struct leg *l)
-{
-	if (l->refusal == &SMTP_SAY_NO_UPSTREAM)
-		session_say(s, l->refusal);
-	else
-		session_say_text(s, partner_leg_refusal(s), l->why.text);
-}
-
-/* A command may go to the upstream now: at once where it pipelines, else one at a time. */
-static bool may_send(const struct leg *l)
-{
-	bool room = leg_can_await(l) && buf_space(&l->stream.out) >= 2 * SMTP_LINE_MOST;
-
-	return room && (l->await_count == 0 || (l->client.caps.have & SMTP_CAP_PIPELINING) != 0);
-}
-
 /* --- commands that we answer --- */
 
 /* One more; true where that has ended the session. */
@@ -109,16 +79,16 @@ static bool too_many_errors(struct session *s)
 	return true;
 }
 
-static enum taken refuse(struct session *s, const struct smtp_answer *a)
+static enum terminate_taken refuse(struct session *s, const struct smtp_answer *a)
 {
 	if (too_many_errors(s))
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	session_say(s, a);
-	return TAKEN;
+	return TERMINATE_TAKEN;
 }
 
 /* Nothing is known of the upstream, so there is nothing that could honestly be offered. */
-static enum taken no_service(struct session *s)
+static enum terminate_taken no_service(struct session *s)
 {
 	const struct leg *l = s->leg;
 	struct smtp_answer a = *partner_leg_refusal(s);
@@ -126,19 +96,19 @@ static enum taken no_service(struct session *s)
 	/* Nobody's mail will do: RFC 5321 section 4.3.2 has 550 for this, and 421 would be tried again for days. */
 	if (a.code >= 500) {
 		if (too_many_errors(s))
-			return TAKEN_ENDED;
+			return TERMINATE_ENDED;
 		session_say_text(s, &a, l->why.text);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	}
 	s->why = l->why;
 	if (l->refusal == &SMTP_SAY_NO_UPSTREAM) {
 		session_finish(s, OUTCOME_NO_UPSTREAM, &SMTP_SAY_NO_SERVICE);
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	}
 	a.code = SMTP_SAY_NO_SERVICE.code;
 	session_say_text(s, &a, l->why.text);
 	session_finish(s, OUTCOME_NO_UPSTREAM, NULL);
-	return TAKEN_ENDED;
+	return TERMINATE_ENDED;
 }
 
 static bool leg_has_failed(const struct session *s)
@@ -155,7 +125,7 @@ static bool leg_is_coming(const struct session *s)
 /* The EHLO reply needs the upstream's own, from memory where that is fresh. Once this session
  * has gone to ask for it, it waits for its own answer: what another one learns meanwhile
  * would wake nobody here. */
-static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
+static enum terminate_taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct upstream *up = s->up;
 
@@ -163,51 +133,51 @@ static enum taken do_ehlo(struct session *s, const struct smtp_cmd *cmd)
 		return refuse(s, &SMTP_SAY_NOT_OFFERED);
 	if (!is_outbound(s) && (is_transparent(s) || leg_is_coming(s) || leg_has_failed(s) ||
 				!upstream_is_fresh(up, s->edge->now))) {
-		switch (want_leg(s, cmd->arg)) {
+		switch (terminate_want_leg(s, cmd->arg)) {
 		case LEG_READY:
 			break;
 		case LEG_FAILED:
 			if (is_transparent(s) || !up->known)
 				return no_service(s);
-			let_go(s);
+			terminate_let_go(s);
 			break;
 		default:
-			return TAKEN_WAIT;
+			return TERMINATE_WAIT;
 		}
 	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
 	terminate_say_ehlo(s, cmd);
-	return TAKEN;
+	return TERMINATE_TAKEN;
 }
 
-static enum taken do_helo(struct session *s, const struct smtp_cmd *cmd)
+static enum terminate_taken do_helo(struct session *s, const struct smtp_cmd *cmd)
 {
 	if (is_transparent(s)) {
-		enum leg_state state = want_leg(s, cmd->arg);
+		enum leg_state state = terminate_want_leg(s, cmd->arg);
 
 		if (state == LEG_FAILED)
 			return no_service(s);
 		if (state != LEG_READY)
-			return TAKEN_WAIT;
+			return TERMINATE_WAIT;
 	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
 	s->server.offer = (struct smtp_caps){ 0 };
 	smtp_server_hello(&s->server, cmd);
 	must(buf_printf(&s->client.out, "250 %s\r\n", terminate_our_name(s)));
-	return TAKEN;
+	return TERMINATE_TAKEN;
 }
 
-static enum taken do_rset(struct session *s)
+static enum terminate_taken do_rset(struct session *s)
 {
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
 	session_say(s, &SMTP_SAY_OK);
-	return TAKEN;
+	return TERMINATE_TAKEN;
 }
 
-static enum taken do_starttls(struct session *s, size_t line_octets)
+static enum terminate_taken do_starttls(struct session *s, size_t line_octets)
 {
 	const struct smtp_answer *refusal;
 
@@ -215,261 +185,19 @@ static enum taken do_starttls(struct session *s, size_t line_octets)
 		why_set(&s->why, FAULT_PEER, "%zu bytes came in the clear after STARTTLS",
 			buf_used(&s->client.in) - line_octets);
 		session_finish(s, OUTCOME_TLS_DIRTY, &SMTP_SAY_TLS_DIRTY);
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	}
 	refusal = transparent_leaf(s);
 	if (refusal != NULL) {
 		session_say(s, refusal);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	}
 	terminate_reset_upstream(s);
 	session_end_txn(s, TXN_RESET);
 	session_say(s, &SMTP_SAY_TLS_READY);
 	stream_hold(&s->client);
 	session_enter(s, PHASE_STARTTLS);
-	return TAKEN;
-}
-
-/* --- commands that go to the upstream --- */
-
-/* The upstream can't carry this transaction: answered, logged, over. */
-static void fail_mail(struct session *s, const struct smtp_cmd *cmd, enum txn_outcome outcome,
-		      const struct why *why)
-{
-	s->txn = txn_new(++s->txns, s->edge->now);
-	(void)!buf_put(&s->txn->from, cmd->path.text);
-	if (why != NULL)
-		s->txn->why = *why;
-	session_end_txn(s, outcome);
-}
-
-/* Our own answer: who the next hop is, the recipients will tell. */
-static enum taken do_outbound_mail(struct session *s, const struct smtp_cmd *cmd, struct span line)
-{
-	partner_begin(s);
-	outbound_mail(s, cmd, line);
-	s->txn = txn_new(++s->txns, s->edge->now);
-	(void)!buf_put(&s->txn->from, cmd->path.text);
-	smtp_server_mail(&s->server, cmd);
-	session_say(s, &SMTP_SAY_MAIL_OK);
-	return TAKEN;
-}
-
-static enum taken do_mail(struct session *s, const struct smtp_cmd *cmd, struct span line)
-{
-	struct leg *l;
-	size_t mark;
-
-	if (!edge_route_knows_rules(s->edge)) {
-		session_say(s, &SMTP_SAY_POLICY);
-		fail_mail(s, cmd, TXN_NO_RULES, NULL);
-		return TAKEN;
-	}
-	if (is_outbound(s))
-		return do_outbound_mail(s, cmd, line);
-	switch (want_leg(s, buf_peek(&s->server.helo))) {
-	case LEG_READY:
-		break;
-	case LEG_FAILED:
-		say_failure(s, s->leg);
-		fail_mail(s, cmd, leg_failure(s->leg), &s->leg->why);
-		let_go(s);
-		return TAKEN;
-	default:
-		return TAKEN_WAIT;
-	}
-	l = s->leg;
-	if (!smtp_client_can_mail(&l->client.caps, cmd)) {
-		session_say(s, &SMTP_SAY_CAPS_LOST);
-		fail_mail(s, cmd, TXN_CAPS_LOST, NULL);
-		return TAKEN;
-	}
-	if (!may_send(l))
-		return TAKEN_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, cmd));
-	leg_sent(l, mark, AWAIT_MAIL);
-	l->transaction = true;
-	partner_begin(s);
-	s->txn = txn_new(++s->txns, s->edge->now);
-	s->txn->binary = cmd->body == SMTP_BODY_BINARYMIME;
-	(void)!buf_put(&s->txn->from, cmd->path.text);
-	smtp_server_mail(&s->server, cmd);
-	return TAKEN;
-}
-
-/* Sent on as it is, opaque to us but for the name (SPEC MC-9). */
-static enum taken send_sasl(struct session *s, const char *lead, struct span text)
-{
-	struct leg *l = s->leg;
-	size_t mark;
-
-	if (l == NULL || l->state != LEG_READY) {
-		s->sasl_line = false;
-		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
-		return TAKEN;
-	}
-	if (!may_send(l) || buf_space(&l->stream.out) < text.len + SMTP_LINE_MOST)
-		return TAKEN_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(buf_printf(&l->stream.out, "%s", lead) && buf_put(&l->stream.out, text) &&
-	     buf_put(&l->stream.out, SPAN("\r\n")));
-	leg_sent(l, mark, AWAIT_AUTH);
-	s->sasl_line = false;
-	return TAKEN;
-}
-
-static enum taken do_auth(struct session *s, const struct smtp_cmd *cmd)
-{
-	enum taken taken = send_sasl(s, "AUTH ", cmd->arg);
-
-	if (taken != TAKEN)
-		return taken;
-	if (s->sasl == NULL)
-		s->sasl = mem_new(sizeof(*s->sasl));
-	smtp_sasl_begin(s->sasl, cmd->arg);
-	return taken;
-}
-
-/* What is no base64 cancels the exchange: the server's word on that is the client's answer. */
-static enum taken do_sasl_line(struct session *s, struct span line)
-{
-	bool fine = smtp_sasl_line_ok(line);
-	enum taken taken = send_sasl(s, "", fine ? line : SPAN("*"));
-
-	if (taken == TAKEN && fine)
-		smtp_sasl_line(s->sasl, line);
-	return taken;
-}
-
-static bool txn_is_lost(const struct session *s)
-{
-	return s->txn != NULL && (s->txn->lost || s->leg == NULL || s->leg->state != LEG_READY);
-}
-
-static enum taken do_rcpt(struct session *s, const struct smtp_cmd *cmd)
-{
-	const struct smtp_answer *refusal;
-	struct tls_need need;
-	struct why why;
-	struct leg *l = s->leg;
-	size_t mark;
-
-	if (is_outbound(s) ? s->txn->lost : txn_is_lost(s)) {
-		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
-		return TAKEN;
-	}
-	if (s->server.rcpts >= s->service->conf->max_recipients) {
-		if (owed(s) > 0)
-			return TAKEN_WAIT;
-		session_say(s, &SMTP_SAY_TOO_MANY_RCPT);
-		return TAKEN;
-	}
-	if (partner_wants_client_tls(s, cmd->path.text)) {
-		if (owed(s) > 0)
-			return TAKEN_WAIT;
-		session_say(s, &SMTP_SAY_TLS_FIRST);
-		return TAKEN;
-	}
-	if (is_outbound(s))
-		return outbound_rcpt(s, cmd) == OUTBOUND_TAKEN ? TAKEN : TAKEN_WAIT;
-	refusal = partner_refusal(s, cmd->path.text, &need, &why);
-	if (refusal != NULL) {
-		if (owed(s) > 0)
-			return TAKEN_WAIT;
-		session_say_text(s, refusal, why.text);
-		return TAKEN;
-	}
-	if (!smtp_client_can_rcpt(&l->client.caps, cmd)) {
-		if (owed(s) > 0)
-			return TAKEN_WAIT;
-		session_say(s, &SMTP_SAY_CAPS_LOST);
-		return TAKEN;
-	}
-	if (!may_send(l))
-		return TAKEN_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
-	leg_promise(l, &need);
-	partner_report(s, cmd->path.text);
-	leg_sent(l, mark, AWAIT_RCPT);
-	txn_log_rcpt(s->txn, cmd->path.text);
-	smtp_server_rcpt(&s->server);
-	return TAKEN;
-}
-
-/* 354 is our own word: the hosts are asked for theirs when the message is whole. */
-static enum taken hold_data(struct session *s)
-{
-	if (!hold_begin(s)) {
-		session_say(s, &SMTP_SAY_NO_ROOM);
-		return TAKEN;
-	}
-	s->txn->out = TXN_OUT_HOLD;
-	s->txn->go = true;
-	session_say(s, &SMTP_SAY_DATA_GO);
-	terminate_begin_body(s);
-	return TAKEN;
-}
-
-static enum taken do_data(struct session *s)
-{
-	struct leg *l;
-	size_t mark;
-
-	if (!outbound_settle(s))
-		return TAKEN_WAIT;
-	l = s->leg;
-	if (!s->txn->lost && outbound_is_split(s))
-		return hold_data(s);
-	if (txn_is_lost(s)) {
-		session_say(s, &SMTP_SAY_LOST_UPSTREAM);
-		session_end_txn(s, TXN_LOST);
-		return TAKEN;
-	}
-	if (!may_send(l))
-		return TAKEN_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(buf_put(&l->stream.out, SPAN("DATA\r\n")));
-	leg_sent(l, mark, AWAIT_DATA);
-	s->txn->out = TXN_OUT_DATA;
-	return TAKEN;
-}
-
-static void discard_chunk(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a)
-{
-	s->discard_left = cmd->chunk;
-	s->discard_answer = a;
-	session_enter(s, PHASE_DISCARD);
-}
-
-/* A message that goes several ways is held from now on; where it can't be, that is the verdict. */
-static void hold_chunks(struct session *s)
-{
-	struct txn *t = s->txn;
-
-	if (t->lost || txn_has_verdict(t) || t->out != TXN_OUT_NONE || !outbound_is_split(s))
-		return;
-	if (!hold_begin(s)) {
-		txn_judge(t, TXN_CUT_OFF, &SMTP_SAY_NO_ROOM);
-		return;
-	}
-	t->body_began = s->edge->now;
-	t->received_due = true;
-	t->out = TXN_OUT_HOLD;
-	t->go = true;
-}
-
-static enum taken do_bdat(struct session *s, const struct smtp_cmd *cmd)
-{
-	if (!hold_is_there(s) && !outbound_settle(s))
-		return TAKEN_WAIT;
-	hold_chunks(s);
-	if (hold_is_there(s))
-		return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
-	if (txn_is_lost(s) && !txn_has_verdict(s->txn))
-		txn_judge(s->txn, TXN_LOST, &SMTP_SAY_LOST_UPSTREAM);
-	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
+	return TERMINATE_TAKEN;
 }
 
 /* --- which is which --- */
@@ -480,7 +208,7 @@ static bool is_sent_on(enum smtp_verb verb)
 	return verb == SMTP_RCPT || verb == SMTP_DATA || verb == SMTP_BDAT;
 }
 
-static enum taken act(struct session *s, const struct smtp_cmd *cmd, struct span line)
+static enum terminate_taken act(struct session *s, const struct smtp_cmd *cmd, struct span line)
 {
 	switch (cmd->verb) {
 	case SMTP_EHLO:
@@ -488,31 +216,31 @@ static enum taken act(struct session *s, const struct smtp_cmd *cmd, struct span
 	case SMTP_HELO:
 		return do_helo(s, cmd);
 	case SMTP_MAIL:
-		return do_mail(s, cmd, line);
+		return terminate_mail(s, cmd, line);
 	case SMTP_RCPT:
-		return do_rcpt(s, cmd);
+		return terminate_rcpt(s, cmd);
 	case SMTP_DATA:
-		return do_data(s);
+		return terminate_data(s);
 	case SMTP_BDAT:
-		return do_bdat(s, cmd);
+		return terminate_bdat(s, cmd);
 	case SMTP_RSET:
 		return do_rset(s);
 	case SMTP_NOOP:
 		session_say(s, &SMTP_SAY_OK);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	case SMTP_HELP:
 		session_say(s, &SMTP_SAY_HELP);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	case SMTP_VRFY:
 		session_say(s, &SMTP_SAY_VRFY);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	case SMTP_STARTTLS:
 		return do_starttls(s, line.len + 2);
 	case SMTP_QUIT:
 		session_finish(s, OUTCOME_QUIT, &SMTP_SAY_BYE);
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	case SMTP_AUTH:
-		return do_auth(s, cmd);
+		return terminate_auth(s, cmd);
 	case SMTP_EXPN:
 	case SMTP_UNKNOWN:
 		break;
@@ -520,23 +248,30 @@ static enum taken act(struct session *s, const struct smtp_cmd *cmd, struct span
 	return refuse(s, &SMTP_SAY_NOT_OFFERED);
 }
 
-static enum taken refuse_bdat(struct session *s, const struct smtp_cmd *cmd,
+static void discard_chunk(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a)
+{
+	s->discard_left = cmd->chunk;
+	s->discard_answer = a;
+	session_enter(s, PHASE_DISCARD);
+}
+
+static enum terminate_taken refuse_bdat(struct session *s, const struct smtp_cmd *cmd,
 			      const struct smtp_answer *refusal)
 {
 	if (cmd->chunk == UINT64_MAX) {
 		why_set(&s->why, FAULT_PEER, "a BDAT command whose size can't be read");
 		session_finish(s, OUTCOME_BAD_CHUNK, refusal);
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	}
 	if (too_many_errors(s))
-		return TAKEN_ENDED;
+		return TERMINATE_ENDED;
 	if (smtp_server_admit(&s->server, cmd) != NULL) {
 		discard_chunk(s, cmd, refusal);
-		return TAKEN;
+		return TERMINATE_TAKEN;
 	}
 	/* But for its words it might have come: what follows it would be a message with a hole. */
 	txn_judge(s->txn, TXN_BAD_BODY, refusal);
-	return terminate_begin_chunk(s, cmd) ? TAKEN : TAKEN_WAIT;
+	return terminate_begin_chunk(s, cmd) ? TERMINATE_TAKEN : TERMINATE_WAIT;
 }
 
 static bool wants_leg(enum smtp_verb verb)
@@ -546,21 +281,21 @@ static bool wants_leg(enum smtp_verb verb)
 
 /* Another connection to the server would not know who has logged in, and what is sent there would be
  * somebody else's mail. */
-static enum taken lose_login(struct session *s)
+static enum terminate_taken lose_login(struct session *s)
 {
 	why_set(&s->why, FAULT_PEER, "the server that the client had logged in to is gone");
 	session_finish(s, OUTCOME_SERVER_CLOSED, &SMTP_SAY_LOST_SESSION);
-	return TAKEN_ENDED;
+	return TERMINATE_ENDED;
 }
 
-static enum taken handle(struct session *s, struct span line)
+static enum terminate_taken handle(struct session *s, struct span line)
 {
 	const struct smtp_answer *refusal;
 	struct smtp_cmd cmd;
 
 	/* What was said before has to be said again first. */
 	if (s->leg != NULL && s->leg->replaying)
-		return TAKEN_WAIT;
+		return TERMINATE_WAIT;
 	refusal = smtp_cmd_read(line, &cmd);
 	/* What the loss of the upstream left open is over when the next message begins. */
 	if (cmd.verb == SMTP_MAIL && s->txn != NULL && s->txn->lost && owed(s) == 0)
@@ -571,7 +306,7 @@ static enum taken handle(struct session *s, struct span line)
 	if (cmd.verb == SMTP_STARTTLS && !s->esmtp)
 		refusal = &SMTP_SAY_NOT_OFFERED;
 	if (owed(s) > 0 && (refusal != NULL || !is_sent_on(cmd.verb)))
-		return TAKEN_WAIT;
+		return TERMINATE_WAIT;
 	if (refusal == NULL && wants_leg(cmd.verb) && s->server.auth && !leg_is_usable(s))
 		return lose_login(s);
 	if (refusal != NULL && cmd.verb == SMTP_BDAT)
@@ -610,7 +345,7 @@ static bool say_long_line(struct session *s)
 {
 	bool cancels = s->sasl_line;
 
-	if (owed(s) > 0 || (cancels && send_sasl(s, "", SPAN("*")) == TAKEN_WAIT))
+	if (owed(s) > 0 || (cancels && terminate_send_sasl(s, "", SPAN("*")) == TERMINATE_WAIT))
 		return false;
 	s->long_line = false;
 	if (!cancels)
@@ -631,7 +366,7 @@ static size_t line_most(const struct session *s)
 static bool one_command(struct session *s)
 {
 	struct span line;
-	enum taken taken;
+	enum terminate_taken taken;
 
 	s->command_waits = false;
 	if (s->long_line)
@@ -650,10 +385,10 @@ static bool one_command(struct session *s)
 	case SMTP_LINE_WHOLE:
 		break;
 	}
-	taken = s->sasl_line ? do_sasl_line(s, line) : handle(s, line);
-	s->command_waits = taken == TAKEN_WAIT;
-	if (taken != TAKEN)
-		return taken == TAKEN_ENDED;
+	taken = s->sasl_line ? terminate_sasl_line(s, line) : handle(s, line);
+	s->command_waits = taken == TERMINATE_WAIT;
+	if (taken != TERMINATE_TAKEN)
+		return taken == TERMINATE_ENDED;
 	/* Nothing above has touched the client's input: `line` still stands at its front. */
 	smtp_line_drop(&s->framing, &s->client.in, line);
 	session_wait_anew(s);

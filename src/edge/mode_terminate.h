@@ -16,6 +16,27 @@
 
 /* --- between the files of this mode --- */
 
+/* mode_terminate.c: sees to it that there is a leg, on its way at least. `name`: what the client calls itself. */
+enum leg_state terminate_want_leg(struct session *s, struct span name);
+void terminate_let_go(struct session *s);
+
+/* What a command did. */
+enum terminate_taken {
+	TERMINATE_TAKEN,       /* answered, or sent on: off the input */
+	TERMINATE_WAIT,  /* not yet: it stays at the front of the input */
+	TERMINATE_ENDED, /* the session is closing */
+};
+
+/* terminate_send.c: commands that were admitted. */
+enum terminate_taken terminate_mail(struct session *s, const struct smtp_cmd *cmd, struct span line);
+enum terminate_taken terminate_rcpt(struct session *s, const struct smtp_cmd *cmd);
+enum terminate_taken terminate_data(struct session *s);
+enum terminate_taken terminate_bdat(struct session *s, const struct smtp_cmd *cmd);
+enum terminate_taken terminate_auth(struct session *s, const struct smtp_cmd *cmd);
+/* A line of the exchange that AUTH has begun; `text` behind `lead`, as it is. */
+enum terminate_taken terminate_sasl_line(struct session *s, struct span line);
+enum terminate_taken terminate_send_sasl(struct session *s, const char *lead, struct span text);
+
 /* terminate_hello.c */
 void terminate_say_ehlo(struct session *s, const struct smtp_cmd *cmd);
 /* Who the client shall think it speaks with. */

@@ -38,7 +38,7 @@ static const struct outbound_failed *find_failed(const struct outbound *o, const
 	return NULL;
 }
 
-static void remember_failed(struct outbound *o, struct next_hop *hop, const struct smtp_answer *a,
+void outbound_remember_failed(struct outbound *o, struct next_hop *hop, const struct smtp_answer *a,
 			    const char *text)
 {
 	struct outbound_failed *f;
@@ -77,7 +77,7 @@ static void log_refused(const struct session *s, const struct smtp_cmd *cmd, con
 	log_end(&line);
 }
 
-static void leave_front(struct session *s)
+void outbound_leave_front(struct session *s)
 {
 	struct outbound *o = s->outbound;
 
@@ -88,8 +88,7 @@ static void leave_front(struct session *s)
 	o->condition = NULL;
 }
 
-/* In its turn: after the replies to what was sent before it. */
-static enum outbound_rcpt refuse(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
+enum outbound_rcpt outbound_refuse(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
 				 const char *text)
 {
 	if (owed(s) > 0)
@@ -98,7 +97,7 @@ static enum outbound_rcpt refuse(struct session *s, const struct smtp_cmd *cmd, 
 	if (a == &SMTP_SAY_SPLIT)
 		edge_count(s->edge, COUNT_SPLITS, 1);
 	session_say_text(s, a, text);
-	leave_front(s);
+	outbound_leave_front(s);
 	return OUTBOUND_TAKEN;
 }
 
@@ -153,14 +152,14 @@ static enum outbound_rcpt look_up(struct session *s, const struct smtp_cmd *cmd)
 	struct why why;
 
 	if (cmd->path.domain.len == 0 || cmd->path.domain.at[0] == '[' || !policy_name_fold(cmd->path.domain, domain))
-		return refuse(s, cmd, &SMTP_SAY_NO_DOMAIN, POLICY_ANSWER_NO_ROUTE);
+		return outbound_refuse(s, cmd, &SMTP_SAY_NO_DOMAIN, POLICY_ANSWER_NO_ROUTE);
 	found = want_evidence(s, domain);
 	if (found == NULL)
 		return OUTBOUND_WAIT;
 	o->hop = decide(s, cmd, found, &why);
 	evidence_held_release(found);
 	if (o->hop == NULL)
-		return refuse(s, cmd, &SMTP_SAY_SELF, why.text);
+		return outbound_refuse(s, cmd, &SMTP_SAY_SELF, why.text);
 	return OUTBOUND_TAKEN;
 }
 
@@ -220,7 +219,7 @@ static enum outbound_rcpt split(struct session *s, const struct smtp_cmd *cmd)
 	}
 	if (s->outbound->way_count < OUTBOUND_WAYS_MOST && wait)
 		return OUTBOUND_WAIT;
-	return refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
+	return outbound_refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
 }
 
 /* What a way has said while it was parked nobody had asked for: it is no answer to what it would be told now. */
@@ -233,11 +232,11 @@ static enum outbound_rcpt open_again(struct session *s, const struct smtp_cmd *c
 		return OUTBOUND_TAKEN;
 	why_set(&why, FAULT_PEER, "the next hop hung up, or spoke unasked, while others were told their recipients");
 	terminate_lost(s, &why);
-	return refuse(s, cmd, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
+	return outbound_refuse(s, cmd, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
 }
 
 /* Opens the way of o->hop. */
-static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *cmd)
+enum outbound_rcpt outbound_choose_way(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct outbound *o = s->outbound;
 	int i = outbound_find_way(o, o->hop);
@@ -256,226 +255,6 @@ static enum outbound_rcpt choose_way(struct session *s, const struct smtp_cmd *c
 	return OUTBOUND_TAKEN;
 }
 
-/* --- what "TLS-Required: No" would make of it --- */
-
-static bool is_about_tls(const struct smtp_answer *a, const struct next_hop *hop)
-{
-	return span_starts_nocase(span_str(a->tag), SPAN("TLS-")) || a == &SMTP_SAY_STS ||
-	       hop->decision.refusal == POLICY_DANE_FAILED;
-}
-
-/* NULL: the field would change nothing. */
-static struct next_hop *without_policy(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct outbound *o = s->outbound;
-	struct policy_question q = plan_question(s->service, buf_peek(&s->txn->from), cmd->path.text,
-						 partner_find(s, cmd->path.text), s->server.tls, s->edge->wall);
-	struct next_hop *h;
-	struct why why;
-
-	if (!s->service->conf->tls_required_header || o->requiretls || o->condition != NULL)
-		return NULL;
-	q.tls_required_no = true;
-	h = next_hop_new(s->service, o->hop->found, s->rules, q, &why);
-	if (h != NULL && h->decision.refusal == POLICY_DELIVER && !next_hop_is_same(h, o->hop)) {
-		/* Never the way of one that is not asked for the field. */
-		must(buf_put(&h->key, SPAN(" on condition")));
-		return h;
-	}
-	next_hop_release(h);
-	return NULL;
-}
-
-static enum outbound_rcpt take_on_condition(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct outbound *o = s->outbound;
-	enum outbound_rcpt taken = owed(s) > 0 ? OUTBOUND_WAIT : choose_way(s, cmd);
-	struct outbound_way *w;
-
-	if (taken == OUTBOUND_WAIT || o->hop == NULL)
-		return taken;
-	w = outbound_way_now(s);
-	if (buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
-		return refuse(s, cmd, &SMTP_SAY_SPLIT, SMTP_SAY_SPLIT.text);
-	if (w->condition == NULL) {
-		w->condition = o->condition;
-		o->condition = NULL;
-	}
-	must(buf_put(&w->rcpts, SPAN("+")) &&
-	     smtp_client_put_rcpt(&w->rcpts, &(struct smtp_caps){ .have = SMTP_CAP_SMTPUTF8 }, cmd));
-	w->rcpt_sent++;
-	w->rcpt_answered++;
-	w->rcpt_ok++;
-	s->txn->rcpt_ok++;
-	txn_log_rcpt(s->txn, cmd->path.text);
-	smtp_server_rcpt(&s->server);
-	session_say(s, &SMTP_SAY_RCPT_OK);
-	leave_front(s);
-	return OUTBOUND_TAKEN;
-}
-
-/* TLS is not there that DANE or MTA-STS, a rule or the service asks for. */
-static enum outbound_rcpt refuse_for_policy(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
-					    const char *text)
-{
-	struct outbound *o = s->outbound;
-	struct next_hop *hop;
-
-	if (owed(s) > 0)
-		return OUTBOUND_WAIT;
-	hop = is_about_tls(a, o->hop) ? without_policy(s, cmd) : NULL;
-	if (hop == NULL)
-		return refuse(s, cmd, a, text);
-	o->condition = mem_new(sizeof(*o->condition));
-	o->condition->answer = *a;
-	/* Which may be the decision's own words: before that is let go. */
-	snprintf(o->condition->text, sizeof(o->condition->text), "%s", text);
-	next_hop_release(o->hop);
-	o->hop = hop;
-	return take_on_condition(s, cmd);
-}
-
-static enum outbound_rcpt way_failed(struct session *s, const struct smtp_cmd *cmd, const struct smtp_answer *a,
-				     const char *text)
-{
-	struct outbound *o = s->outbound;
-	/* refuse_for_policy may lead another way. */
-	struct outbound_condition told = { .answer = *a };
-
-	if (owed(s) > 0)
-		return OUTBOUND_WAIT;
-	snprintf(told.text, sizeof(told.text), "%s", text);
-	remember_failed(o, o->hop, a, told.text);
-	outbound_drop_way(s, (unsigned)o->way_now);
-	return refuse_for_policy(s, cmd, &told.answer, told.text);
-}
-
-/* The leg that the last transaction left, where it is the right one. */
-static bool leg_serves(const struct session *s)
-{
-	const struct leg *l = s->leg;
-
-	return l->hop != NULL && next_hop_is_same(l->hop, s->outbound->hop) &&
-	       (l->state != LEG_READY || l->stream.end == STREAM_OPEN) && l->state != LEG_CLOSED && l->state != LEG_BYE;
-}
-
-static enum outbound_rcpt want_leg(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct upstream *up = &s->edge->upstreams[s->service->next_hop->index];
-
-	/* What is still to be said to the last transaction must not be taken for an answer to this one. */
-	if (outbound_is_awaited(s))
-		return OUTBOUND_WAIT;
-	if (s->leg != NULL && !leg_serves(s)) {
-		pool_dismiss(s->leg);
-		s->leg = NULL;
-	}
-	if (s->leg == NULL)
-		s->leg = pool_take_hop(s, up, s->outbound->hop);
-	if (s->leg == NULL)
-		s->leg = leg_new_hop(s, up, s->outbound->hop);
-	leg_serve_hop(s->leg, s->outbound->hop);
-	if (s->leg->state == LEG_READY)
-		return OUTBOUND_TAKEN;
-	if (s->leg->state != LEG_FAILED)
-		return OUTBOUND_WAIT;
-	return way_failed(s, cmd, leg_refusal(s->leg),
-			  s->leg->refusal == &SMTP_SAY_NO_UPSTREAM ? SMTP_SAY_NO_UPSTREAM.text : s->leg->why.text);
-}
-
-/* A command may go to the next hop now: at once where it pipelines, else one at a time. */
-static bool may_send(const struct leg *l)
-{
-	bool room = leg_can_await(l) && buf_space(&l->stream.out) >= 2 * SMTP_LINE_MOST;
-
-	return room && (l->await_count == 0 || (l->client.caps.have & SMTP_CAP_PIPELINING) != 0);
-}
-
-/* What the message needs and this host does not have it never will: the sender has to send it otherwise. */
-static const struct smtp_answer *caps_refusal(const struct leg *l, const struct smtp_cmd *mail)
-{
-	if (smtp_client_can_mail(&l->client.caps, mail))
-		return NULL;
-	return (mail->params & SMTP_PARAM_SMTPUTF8) != 0 && (l->client.caps.have & SMTP_CAP_SMTPUTF8) == 0 ?
-	       &SMTP_SAY_NEXT_HOP_UTF8 : &SMTP_SAY_NEXT_HOP_8BIT;
-}
-
-static enum outbound_rcpt send_mail(struct session *s, const struct smtp_cmd *cmd)
-{
-	const struct smtp_answer *refusal;
-	struct leg *l = s->leg;
-	struct smtp_cmd mail;
-	size_t mark;
-
-	must(smtp_cmd_read(buf_peek(&s->outbound->mail), &mail) == NULL);
-	refusal = caps_refusal(l, &mail);
-	if (refusal != NULL)
-		return way_failed(s, cmd, refusal, refusal->text);
-	if (!may_send(l))
-		return OUTBOUND_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(smtp_client_put_mail(&l->stream.out, &l->client.caps, &mail));
-	leg_sent(l, mark, AWAIT_OUR_MAIL);
-	l->transaction = true;
-	outbound_way_now(s)->mail_sent = true;
-	return OUTBOUND_TAKEN;
-}
-
-static enum outbound_rcpt send_rcpt(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct outbound_way *w = outbound_way_now(s);
-	struct leg *l = s->leg;
-	size_t mark;
-
-	if (!smtp_client_can_rcpt(&l->client.caps, cmd))
-		return refuse(s, cmd, &SMTP_SAY_NEXT_HOP_UTF8, SMTP_SAY_NEXT_HOP_UTF8.text);
-	if (buf_space(&w->rcpts) < 2 * SMTP_LINE_MOST)
-		return refuse(s, cmd, &SMTP_SAY_TOO_MANY_RCPT, SMTP_SAY_TOO_MANY_RCPT.text);
-	if (!may_send(l))
-		return OUTBOUND_WAIT;
-	mark = buf_used(&l->stream.out);
-	must(smtp_client_put_rcpt(&l->stream.out, &l->client.caps, cmd));
-	must(buf_put(&w->rcpts, SPAN("?")) &&
-	     buf_put(&w->rcpts, span_from(buf_peek(&l->stream.out), mark)));
-	w->rcpt_sent++;
-	leg_sent(l, mark, AWAIT_RCPT);
-	txn_log_rcpt(s->txn, cmd->path.text);
-	smtp_server_rcpt(&s->server);
-	leave_front(s);
-	return OUTBOUND_TAKEN;
-}
-
-/* What the next hop said to MAIL is what each of its recipients is told. */
-static enum outbound_rcpt tell_refusal_of_mail(struct session *s)
-{
-	if (owed(s) > 0)
-		return OUTBOUND_WAIT;
-	must(buf_put(&s->client.out, buf_peek(&outbound_way_now(s)->refused)));
-	leave_front(s);
-	return OUTBOUND_TAKEN;
-}
-
-static enum outbound_rcpt say_it(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct outbound_way *w = outbound_way_now(s);
-
-	if (w->mail_sent && (s->leg == NULL || s->leg->state != LEG_READY))
-		return refuse(s, cmd, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
-	if (!w->mail_sent) {
-		enum outbound_rcpt taken = want_leg(s, cmd);
-
-		/* It may have been answered, and then there is nothing left at the front. */
-		if (taken == OUTBOUND_WAIT || s->outbound->hop == NULL)
-			return taken;
-		taken = send_mail(s, cmd);
-		if (taken == OUTBOUND_WAIT || s->outbound->hop == NULL)
-			return taken;
-	}
-	if (buf_used(&w->refused) > 0)
-		return tell_refusal_of_mail(s);
-	return send_rcpt(s, cmd);
-}
-
 enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct outbound *o = s->outbound;
@@ -487,19 +266,19 @@ enum outbound_rcpt outbound_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	if (taken == OUTBOUND_WAIT || o->hop == NULL)
 		return taken;
 	if (o->condition != NULL)
-		return take_on_condition(s, cmd);
+		return outbound_take_on_condition(s, cmd);
 	if (o->hop->decision.refusal != POLICY_DELIVER) {
 		if (owed(s) == 0)
 			leg_report_refusal(s, o->hop);
-		return refuse_for_policy(s, cmd, policy_answer_refusal(&o->hop->decision), o->hop->decision.because[0]);
+		return outbound_refuse_for_policy(s, cmd, policy_answer_refusal(&o->hop->decision), o->hop->decision.because[0]);
 	}
 	failed = find_failed(o, o->hop);
 	if (failed != NULL)
-		return refuse_for_policy(s, cmd, &failed->told.answer, failed->told.text);
-	taken = choose_way(s, cmd);
+		return outbound_refuse_for_policy(s, cmd, &failed->told.answer, failed->told.text);
+	taken = outbound_choose_way(s, cmd);
 	if (taken == OUTBOUND_WAIT || o->hop == NULL)
 		return taken;
-	return say_it(s, cmd);
+	return outbound_say_it(s, cmd);
 }
 
 /* --- the transaction --- */
@@ -560,7 +339,7 @@ bool outbound_lost(struct session *s, const struct why *why)
 		return true;
 	if (w->rcpt_ok > 0)
 		return false;
-	remember_failed(o, w->hop, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
+	outbound_remember_failed(o, w->hop, &SMTP_SAY_LOST_UPSTREAM, SMTP_SAY_LOST_UPSTREAM.text);
 	s->txn->why = *why;
 	outbound_drop_way(s, (unsigned)o->way_now);
 	return true;
@@ -572,7 +351,7 @@ void outbound_reset(struct session *s)
 
 	if (o == NULL)
 		return;
-	leave_front(s);
+	outbound_leave_front(s);
 	hold_free(s);
 	for (unsigned i = 0; i < o->way_count; i++)
 		outbound_free_way(o->ways[i]);

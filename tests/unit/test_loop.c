@@ -99,6 +99,31 @@ static void test_loop_levels(void **state)
 	loop_free(l);
 }
 
+/* More than are taken at once: the others are told all the same, though their edge has passed. */
+static void test_loop_many_edges(void **state)
+{
+	enum { MANY = 150 };
+	static struct seen all[MANY];
+	struct loop *l = loop_new();
+	int fds[MANY][2];
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		pair(fds[i]);
+		all[i] = (struct seen){ .loop = l };
+		all[i].watch = loop_watch_stream(l, fds[i][0], note, &all[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		turn(l);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(all[i].calls, 1);
+		loop_unwatch(all[i].watch);
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	loop_free(l);
+}
+
 /* Takes both away, whichever of the two comes first. */
 static void unwatch_both(void *arg, unsigned what)
 {
@@ -319,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loop_edges),
+		cmocka_unit_test(test_loop_many_edges),
 		cmocka_unit_test(test_loop_levels),
 		cmocka_unit_test(test_loop_unwatch_in_batch),
 		cmocka_unit_test(test_loop_timer),
