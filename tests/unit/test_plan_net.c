@@ -56,8 +56,8 @@ static void test_SUB_11_who_may_connect(void **state)
 	}
 }
 
-#define LISTENS HEAD "services: { a: { listen: [ \"*:25\", 192.0.2.1:26, \"[::]:27\", 0.0.0.0:28 ], listen_tls: " \
-	"\"[2001:db8::1]:465\", upstream: 10.0.0.5, client_tls: may }, b: { mode: outbound, listen: 127.0.0.1:10025 } }\n" \
+#define LISTENS HEAD "services: { a: { mode: outbound, listen: [ \"*:25\", 192.0.2.1:26, \"[::]:27\", 0.0.0.0:28 ], listen_tls: " \
+	"\"[2001:db8::1]:465\", clients: 10.0.0.0/8, client_tls: may }, b: { listen: 127.0.0.1:10025, upstream: 10.0.0.5 } }\n" \
 	"certificates: { gw: { chain: gw.pem, key: gw.key } }\n"
 
 static const struct {
@@ -79,7 +79,7 @@ static const struct {
 	{ "IPv4 alone",                              "192.0.2.9:28", true },
 	{ "not by IPv6",                             "[2001:db8::9]:28", false },
 	{ "with TLS",                                "[2001:db8::1]:465", true },
-	{ "of another service",                      "127.0.0.1:10025", true },
+	{ "a relay, from which nothing comes back",  "127.0.0.1:10025", false },
 };
 
 static void test_RFC_5321_5_1_where_we_are(void **state)
