@@ -35,6 +35,7 @@ SAYS = {
     "error": ("OCSP: not answered", False),
     "hang": ("OCSP: not answered", False),
     "down": ("OCSP: not answered", False),
+    "scheme in capitals": ("OCSP: good", True),
     "https alone": ("OCSP: not answered", False),
     "nobody named": ("no OCSP responder named", True),
 }
@@ -51,6 +52,7 @@ def certificate(pki, responder, says):
     what the one before has left."""
     number = next(_numbers)
     urls = {"nobody named": None, "https alone": f"{responder.url('good', 'https')}/{number}",
+            "scheme in capitals": f"{responder.url('good', 'HTTP')}/{number}",
             "down": f"http://127.0.0.1:{free_port()}/{number}"}
     return pki.leaf(MX, ocsp=urls.get(says, f"{responder.url(says)}/{number}"))
 

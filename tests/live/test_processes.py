@@ -209,6 +209,15 @@ def test_FAULTS_19_new_certificate_by_reload(pki, upstream, gateway):
     assert wait_until(lambda: shown() == two.sha256)
 
 
+def is_closed(address):
+    try:
+        with Client(address, timeout=2) as c:
+            c.reply()
+        return False
+    except OSError:
+        return True
+
+
 def test_FAULTS_30_addresses_come_and_go(upstream, gateway):
     gw = gateway(upstream())
     old = gw.address()
@@ -216,8 +225,7 @@ def test_FAULTS_30_addresses_come_and_go(upstream, gateway):
     config["services"] = {"mx": {**config["services"]["mx"], "listen": [f"127.0.0.1:{free_port()}"]}}
     assert gw.reload(config)
     assert delivers(gw)
-    with pytest.raises(OSError):
-        Client(old, timeout=2).reply()
+    assert wait_until(lambda: is_closed(old))  # an edge of the old generation may still take what waits
 
 
 def test_FAULTS_30_an_address_that_is_taken(upstream, gateway):

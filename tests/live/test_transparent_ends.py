@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from gateway import wait_until
 from intercept import LOOSE
 
 MB = 1 << 20
@@ -216,4 +217,4 @@ def test_MC_6_FAULTS_12_tunnel_reset_behind_a_full_pipe(site, gw, who, splice):
         line = gw.wait_log(event="session-end", client=ends.name)[0]  # `other` has read nothing
         assert (line["outcome"], line["fault"]) == (f"{who}-reset", "peer")
         assert isinstance(how_it_ends(other), ConnectionResetError)
-    assert all(b <= a + 2 * 2 for a, b in zip(before, descriptors(gw)))
+    assert wait_until(lambda: all(b <= a + 2 * 2 for a, b in zip(before, descriptors(gw))))

@@ -182,7 +182,8 @@ static void collect(const struct play *p, bool client, struct buf *all)
 	for (const struct world_peer *peer = p->world.peers; peer != NULL; peer = peer->next) {
 		struct span got = buf_peek(&peer->got);
 
-		if (peer->client == client && (client || !span_eq(got, SPAN("QUIT\r\n"))))
+		if (peer->client == client && !talk_play_is_farewell(peer) &&
+		    (client || !span_eq(got, SPAN("QUIT\r\n"))))
 			must(buf_put(all, got));
 	}
 }

@@ -228,8 +228,7 @@ static void do_step(struct play *p, const struct talk_step *s, struct world_peer
 	world_say(peer, buf_peek(&s->texts[0].octets));
 }
 
-/* QUIT, as much of it as the peer takes at once, and the end of the connection: that need not be told. */
-static bool is_farewell(const struct world_peer *peer)
+bool talk_play_is_farewell(const struct world_peer *peer)
 {
 	struct span got = buf_peek(&peer->got);
 
@@ -243,7 +242,7 @@ static void check_silence(struct play *p, const struct talk_step *s, const struc
 	for (struct world_peer *peer = p->world.peers; peer != NULL; peer = peer->next) {
 		char got[SHOWN];
 
-		if (p->any[peer->client][peer->number] || is_farewell(peer))
+		if (p->any[peer->client][peer->number] || talk_play_is_farewell(peer))
 			talk_play_take(p, peer, buf_used(&peer->got));
 		if (buf_used(&peer->got) == 0 || (only != NULL && peer != only))
 			continue;

@@ -49,6 +49,9 @@ struct play {
 /* The first thing that went wrong stands. */
 void talk_play_fail(struct play *p, const struct talk_step *s, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* What came to it is QUIT, or as much of it as it took at once, and the end of the connection: that need not be told. */
+bool talk_play_is_farewell(const struct world_peer *peer);
+
 /* What stands at the front of what came to `peer` was told. */
 void talk_play_take(struct play *p, struct world_peer *peer, size_t used);
 
