@@ -178,13 +178,16 @@ static bool holds_in(const struct subject *j, enum conf_direction direction)
 static void check_idle(const struct subject *j)
 {
 	const struct conf_partner *p = j->p;
+	/* Postfix is told of them too. */
+	bool map = j->c->route.socketmap != NULL;
+	bool outbound = map || holds_in(j, CONF_DIRECTION_OUTBOUND);
 	const struct { const void *field; const char *name; bool used; const char *where; } idle[] = {
-		{ &p->outbound, "outbound", holds_in(j, CONF_DIRECTION_OUTBOUND), "of direction outbound" },
-		{ &p->min_bits, "min_bits", holds_in(j, CONF_DIRECTION_OUTBOUND), "of direction outbound" },
+		{ &p->outbound, "outbound", outbound, "of direction outbound" },
+		{ &p->min_bits, "min_bits", outbound, "of direction outbound" },
 		{ &p->inbound, "inbound", holds_in(j, CONF_DIRECTION_INBOUND), "of direction inbound" },
-		{ &p->names, "names", has_mode_outbound(j), "of mode outbound" },
+		{ &p->names, "names", map || has_mode_outbound(j), "of mode outbound" },
 		{ &p->certificate, "certificate", has_mode_outbound(j), "of mode outbound" },
-		{ &p->report, "report", has_mode_outbound(j), "of mode outbound" },
+		{ &p->report, "report", holds_in(j, CONF_DIRECTION_OUTBOUND), "of direction outbound" },
 	};
 
 	for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {

@@ -85,13 +85,14 @@ static void insert(struct conf_report *r, struct conf_place at, const char *line
 		r->lines[i].start += len;
 }
 
-static void put(struct conf_report *r, struct conf_place at, const char *kind, const char *message)
+/* False where the very same was said before. */
+static bool put(struct conf_report *r, struct conf_place at, const char *kind, const char *message)
 {
 	char line[LINE_MOST];
 	int len;
 
 	if (r->line_count > LINES_MOST)
-		return;
+		return true;
 	if (r->line_count == LINES_MOST) {
 		at = (struct conf_place){ UINT32_MAX, 1 };
 		len = snprintf(line, sizeof(line), "%s: there is more; these are the first %d",
@@ -108,8 +109,10 @@ static void put(struct conf_report *r, struct conf_place at, const char *kind, c
 	make_printable(line);
 	line[len] = '\n';
 	line[len + 1] = '\0';
-	if (!is_said(r, at, line))
-		insert(r, at, line);
+	if (is_said(r, at, line))
+		return false;
+	insert(r, at, line);
+	return true;
 }
 
 void conf_error(struct conf_report *r, struct conf_place at, const char *fmt, ...)
@@ -120,8 +123,7 @@ void conf_error(struct conf_report *r, struct conf_place at, const char *fmt, ..
 	va_start(args, fmt);
 	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	r->errors++;
-	put(r, at, "", message);
+	r->errors += put(r, at, "", message);
 }
 
 void conf_warning(struct conf_report *r, struct conf_place at, const char *fmt, ...)
@@ -132,6 +134,5 @@ void conf_warning(struct conf_report *r, struct conf_place at, const char *fmt, 
 	va_start(args, fmt);
 	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	r->warnings++;
-	put(r, at, "warning: ", message);
+	r->warnings += put(r, at, "warning: ", message);
 }

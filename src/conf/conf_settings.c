@@ -509,8 +509,9 @@ static const struct conf_setting settings[] = {
 	  .want = "a host name such as gw.example.net",
 	  .meaning = "In greetings, EHLO and Received fields. Not set: the machine's." },
 	{ .name = "user", AT(user), .type = CONF_TYPE_TEXT, .form = CONF_FORM_NAME,
-	  .preset = "nobody", .want = "the name of a user",
-	  .meaning = "That edges run as, where the master is started by root." },
+	  .want = "the name of a user",
+	  .meaning = "That edges run as, where the master is started by root. Not set: sallyport where there is such a user, "
+		     "else nobody." },
 	/* proc/generation.h starts no more than 64. */
 	{ .name = "edges", AT(edges), .type = CONF_TYPE_COUNT, .preset = "0", .most = 64,
 	  .meaning = "Processes that carry the sessions. 0: one for each processor." },

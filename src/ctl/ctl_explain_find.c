@@ -46,10 +46,10 @@ static void add_database(const struct explain *x, struct buf *octets)
 	if (!is_there(x, STORE_PARTNERS_FILE))
 		return;
 	s = store_partners_open(state_dir(x), &why);
-	if (s == NULL || !store_partners_octets(s, octets, &generation, &why))
+	if (s == NULL || !store_partners_octets(s, octets, &generation, &why)) {
 		warn("without the rules of the database", &why);
-	else if (why.text[0] != '\0')
-		warn(STORE_PARTNERS_FILE, &why);
+		buf_consume(octets, buf_used(octets));
+	}
 	store_partners_free(s);
 }
 

@@ -319,6 +319,8 @@ static int change(const struct files *f, const char *key, const struct policy_ru
 					       : store_partners_remove(s, span_str(key), &was_there, &why));
 
 	store_partners_free(s);
+	if (!done && access(f->conf->route.state_dir, F_OK) < 0)
+		return refuse(EX_IOERR, "the folder route.state_dir is missing; `sallyport run` makes it");
 	if (!done)
 		return refuse(why.fault == FAULT_POLICY && s != NULL ? EX_DATAERR : EX_IOERR, why.text);
 	if (rule == NULL && !was_there) {
@@ -349,9 +351,10 @@ static int take_away(const struct files *f, char *key)
 	struct why why;
 	int status = change(f, key, NULL);
 
-	if (status == EX_NOINPUT && !fits(f, &r, &why))
-		return refuse(EX_DATAERR, why.text);
-	return status;
+	if (status != EX_NOINPUT || fits(f, &r, &why))
+		return status;
+	fprintf(stderr, "sallyport partners: change it in the file: %s\n", why.text);
+	return EX_DATAERR;
 }
 
 /* --- options --- */

@@ -289,6 +289,12 @@ static void read_day(struct wish *w, const char *text)
 		w->status = refuse(EX_USAGE, "--day wants a day such as 2026-08-01");
 }
 
+static int usage(void)
+{
+	fputs(usage_text, stderr);
+	return EX_USAGE;
+}
+
 static void read_option(struct wish *w, int o)
 {
 	if (o == 'c')
@@ -304,13 +310,7 @@ static void read_option(struct wish *w, int o)
 	else if (o == 'a')
 		w->again = true;
 	else if (o != 'D')
-		w->status = EX_USAGE;
-}
-
-static int usage(void)
-{
-	fputs(usage_text, stderr);
-	return EX_USAGE;
+		w->status = usage();
 }
 
 /* A report is of a whole day (section 4.1), and one that was sent is not sent again. */

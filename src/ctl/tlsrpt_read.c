@@ -205,6 +205,16 @@ static bool has_too_many_values(struct span json)
 	return count > TLSRPT_READ_VALUES;
 }
 
+/* What jansson finds wrong it quotes as it stands there. */
+static void set_malformed(struct why *why, const json_error_t *error)
+{
+	why_set(why, FAULT_PEER, "line %d: %s", error->line, error->text);
+	for (char *at = why->text; *at != '\0'; at++) {
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	}
+}
+
 bool tlsrpt_read_table(struct span json, struct buf *out, struct why *why)
 {
 	struct reading r = { .out = out, .why = why };
@@ -217,7 +227,7 @@ bool tlsrpt_read_table(struct span json, struct buf *out, struct why *why)
 	}
 	report = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (report == NULL) {
-		why_set(why, FAULT_PEER, "line %d: %s", error.line, error.text);
+		set_malformed(why, &error);
 		return false;
 	}
 	if (json_is_object(report))

@@ -18,7 +18,6 @@ struct edge_route {
 	struct route_ask *asks; /* under way */
 	unsigned ask_count;
 	struct policy_table *rules;
-	uint64_t generation;    /* of the table that came last */
 	bool known;             /* all rules are known: those of the database have come, or there can be none */
 };
 
@@ -202,12 +201,15 @@ static void use_table(struct edge_route *r, struct span octets, uint64_t generat
 	struct why why = { .fault = FAULT_NONE };
 	struct policy_table *fresh = plan_rules_with(r->edge->plan, octets, generation, &why);
 
+	/* Without some of them mail could go at a weaker level (law 6). */
+	if (why.fault != FAULT_NONE) {
+		log_event("partners", "the rules of the database can't be taken over: %s", why.text);
+		policy_table_release(fresh);
+		return;
+	}
 	policy_table_release(r->rules);
 	r->rules = fresh;
-	r->generation = generation;
 	r->known = true;
-	if (why.fault != FAULT_NONE)
-		log_event("partners", "a rule of the database was left out: %s", why.text);
 }
 
 /* The sandbox has no call for the size of a file. */
@@ -224,13 +226,15 @@ static bool read_table(int fd, struct buf *octets)
 	return n == 0;
 }
 
+/* The last that comes counts, whatever its number: a database that was put back from a copy has an older one. */
 static void take_table(struct edge_route *r, uint64_t generation, int fd)
 {
-	bool newer = generation > r->generation || !r->known;
 	struct buf octets;
 
-	if (fd < 0 || !newer)
+	if (fd < 0) {
+		log_event("partners", "the rules of the database came without their descriptor");
 		return;
+	}
 	buf_init(&octets, TABLE_MOST);
 	if (read_table(fd, &octets))
 		use_table(r, buf_peek(&octets), generation);
@@ -280,7 +284,6 @@ void edge_route_lost(struct edge *e)
 {
 	struct edge_route *r = e->route;
 
-	r->generation = 0;
 	while (r->asks != NULL) {
 		struct route_ask *a = r->asks;
 

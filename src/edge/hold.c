@@ -4,6 +4,7 @@
 #include "edge/mode_terminate.h"
 #include "edge/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -116,20 +117,14 @@ static struct outbound_way *way_of(const struct session *s)
 static void log_way(const struct session *s, enum hold_end end, const char *text)
 {
 	const struct outbound_way *w = way_of(s);
-	char where[ADDR_TEXT_MOST] = "";
 	struct log_line line;
 
-	if (s->leg != NULL)
-		leg_where(s->leg, where);
 	log_begin(&line, "delivery");
 	log_text(&line, "sid", s->sid);
 	log_int(&line, "n", s->txn->number);
 	log_text(&line, "way", w->hop != NULL ? w->hop->found->all->domain : "fallback");
-	log_text(&line, "upstream", where);
-	if (s->leg != NULL) {
-		log_text(&line, "up_host", leg_host(s->leg));
-		log_text(&line, "need", need_level_name(s->leg->need.level));
-	}
+	if (s->leg != NULL)
+		session_log_leg(&line, s->leg);
 	log_int(&line, "tls_required_no", w->condition != NULL && mail_trace_wants_no_tls(&s->txn->trace));
 	log_int(&line, "rcpts", w->rcpt_ok);
 	log_text(&line, "outcome", end_name(end));
@@ -252,9 +247,18 @@ static bool any_in_doubt(const struct session *s)
 	return false;
 }
 
+/* The last word, for the log, whoever said it. */
+static void note_reply(struct txn *t, struct span reply)
+{
+	struct span line = span_trim(span_cut(&reply, '\n'));
+
+	snprintf(t->reply, sizeof(t->reply), "%.*s", SPAN_ARG(span_first(line, sizeof(t->reply) - 1)));
+}
+
 static void answer(struct session *s, enum txn_outcome outcome, struct span reply)
 {
 	must(buf_put(&s->client.out, reply));
+	note_reply(s->txn, reply);
 	if (outcome == TXN_DELIVERED || outcome == TXN_FALLBACK) {
 		edge_count(s->edge, COUNT_MESSAGES, 1);
 		s->messages++;

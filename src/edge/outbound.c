@@ -101,10 +101,20 @@ enum outbound_rcpt outbound_refuse(struct session *s, const struct smtp_cmd *cmd
 	return OUTBOUND_TAKEN;
 }
 
-static struct evidence_held *find_evidence(const struct outbound *o, const char *domain)
+/* A policy that has run out since, or that a clock which jumped says has, must not be set aside unasked (law 6). */
+static bool has_lapsed(const struct policy_evidence *e, int64_t now)
 {
+	return e->sts != EVIDENCE_STS_NONE && now >= e->sts_until;
+}
+
+static struct evidence_held *find_evidence(const struct session *s, const char *domain)
+{
+	const struct outbound *o = s->outbound;
+
 	for (unsigned i = 0; i < o->found_count; i++) {
-		if (strcmp(o->found[i]->all->domain, domain) == 0)
+		const struct policy_evidence *e = o->found[i]->all;
+
+		if (strcmp(e->domain, domain) == 0 && !has_lapsed(e, s->edge->wall))
 			return o->found[i];
 	}
 	return NULL;
@@ -114,7 +124,7 @@ static struct evidence_held *find_evidence(const struct outbound *o, const char 
 static struct evidence_held *want_evidence(struct session *s, const char *domain)
 {
 	struct outbound *o = s->outbound;
-	struct evidence_held *found = find_evidence(o, domain);
+	struct evidence_held *found = find_evidence(s, domain);
 
 	if (found != NULL)
 		return evidence_held_hold(found);

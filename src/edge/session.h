@@ -123,6 +123,8 @@ void session_client_facts(const struct session *s, struct tls_facts *facts);
 /* session_log.c */
 void session_log_end(const struct session *s);
 void session_log_txn(const struct session *s);
+/* Where a leg leads, what decided that, and what TLS it has. */
+void session_log_leg(struct log_line *l, const struct leg *leg);
 /* An address in a line, as the configuration wants it: plain or hashed. */
 void session_log_address(struct log_line *l, const struct session *s, const char *key, struct span address);
 

@@ -180,7 +180,7 @@ static void put_decision(struct log_line *l, const struct next_hop *hop)
 	log_text(l, "because", because);
 }
 
-static void put_leg(struct log_line *l, const struct leg *leg)
+void session_log_leg(struct log_line *l, const struct leg *leg)
 {
 	char where[ADDR_TEXT_MOST];
 	struct tls_facts facts;
@@ -225,7 +225,7 @@ void session_log_txn(const struct session *s)
 		log_span(&line, "message_id", span_of(t->trace.id, t->trace.id_len));
 	put_tls(&line, &client_keys, &client);
 	if (s->leg != NULL)
-		put_leg(&line, s->leg);
+		session_log_leg(&line, s->leg);
 	log_text(&line, "reply", t->reply);
 	log_int(&line, "ms", s->edge->now - t->began);
 	if (t->why.text[0] != '\0') {

@@ -21,6 +21,7 @@ struct streams {
 	struct event *ready; /* watched while there is a stream: else the loop would never be without work */
 	struct epoll_event batch[BATCH];
 	int batch_at, batch_count;
+	bool more;           /* not all have been told, it may be, and of those there will be no edge */
 };
 
 struct loop {
@@ -93,6 +94,15 @@ static void read_clock(struct loop *l)
 	l->timed = true;
 }
 
+/* What is left of a batch has its turn in the next one: libevent runs what is made active while it works before it comes back, so
+ * that streams that are always busy would keep timers, doors and `after` waiting for ever. */
+static void go_on_with_streams(struct streams *all)
+{
+	if (all->more && all->count > 0)
+		event_active(all->ready, EV_READ, 0);
+	all->more = false;
+}
+
 void loop_run(struct loop *l, void (*after)(void *arg), void *arg)
 {
 	while (!l->stopped) {
@@ -100,6 +110,7 @@ void loop_run(struct loop *l, void (*after)(void *arg), void *arg)
 		int left;
 
 		l->again = false;
+		go_on_with_streams(&l->streams);
 		left = event_base_loop(l->base, flags);
 		must(left >= 0);
 		read_clock(l);
@@ -193,9 +204,8 @@ static void streams_ready(evutil_socket_t fd, short events, void *arg)
 		if (w != NULL)
 			w->on(w->arg, what_of(one->events));
 	}
-	/* It may be that not all have been told, and of those there will be no edge. */
-	if (all->batch_count == BATCH)
-		event_active(all->ready, EV_READ, 0);
+	/* An interrupted call has told nobody. */
+	all->more = all->batch_count == BATCH || all->batch_count < 0;
 	all->batch_count = 0;
 }
 

@@ -252,9 +252,10 @@ static void take_result(struct wire *w, struct policy_result *r)
 	take_words(w, r->reason, sizeof(r->reason));
 }
 
+/* It comes out of a stranger's certificate; a scheme has no case (RFC 3986 section 3.1). */
 static bool url_ok(const char *url)
 {
-	return strncmp(url, "http://", 7) == 0 && url[7] != '\0' && strchr(url, ' ') == NULL;
+	return span_starts_nocase(span_str(url), SPAN("http://")) && url[7] != '\0' && strchr(url, ' ') == NULL;
 }
 
 /* Its length is what is left: nothing follows. */

@@ -31,6 +31,9 @@ MUST_CHECK struct generation *generation_load(const char *path, uint32_t number,
 					      struct conf_report *report);
 void generation_free(struct generation *g);
 
+/* Whom its children become, where the master is root: as configured, else sallyport where there is such a user, else nobody. */
+const char *generation_user(const struct generation *g);
+
 /* The processes that it should have: first the edges, then the resolver where there are names, then `route` where
  * that is needed. */
 enum post { POST_EDGE, POST_RESOLVER, POST_ROUTE };

@@ -273,14 +273,21 @@ static void start_due(struct master *m, struct generation *g)
 	}
 }
 
-/* What can't be remembered stops no mail (FAULTS 27). */
-static void make_state_dir(const struct generation *g)
+/* What can't be remembered stops no mail (FAULTS 27), but rules that nobody could read would stop all of it (SPEC GC-8):
+ * better said now. */
+static bool make_state_dir(const struct generation *g, struct why *why)
 {
 	const char *path = g->plan->conf->route.state_dir;
-	struct why why;
 
-	if (g->route_fd >= 0 && !state_dir_make(path, g->uid, g->gid, &why))
-		log_event("state-dir", "%s", why.text);
+	if (g->route_fd < 0)
+		return true;
+	if (state_dir_make(path, g->uid, g->gid, why) &&
+	    state_dir_usable(path, generation_user(g), g->uid, g->gid, why))
+		return true;
+	if (conf_has_database(g->plan->conf))
+		return false;
+	log_event("state-dir", "%s", why->text);
+	return true;
 }
 
 static bool open_all(struct master *m, struct generation *g, struct why *why)
@@ -300,11 +307,10 @@ static bool begin(struct master *m, struct generation *g, struct why *why)
 		generation_free(g);
 		return false;
 	}
-	if (!open_all(m, g, why)) {
+	if (!make_state_dir(g, why) || !open_all(m, g, why)) {
 		generation_free(g);
 		return false;
 	}
-	make_state_dir(g);
 	if (m->current != NULL)
 		generation_inherit(g, m->current);
 	m->next = g;

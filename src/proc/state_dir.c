@@ -1,5 +1,7 @@
 #include "proc/state_dir.h"
 
+#include "base/must.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,4 +52,27 @@ bool state_dir_make(const char *path, uid_t uid, gid_t gid, struct why *why)
 	if (fd >= 0)
 		close(fd);
 	return good;
+}
+
+/* As that user for a moment; what is asked then the kernel answers as it would answer them. */
+static bool may_write(const char *path, uid_t uid, gid_t gid)
+{
+	gid_t own = getegid();
+	bool may;
+
+	if (uid == (uid_t)-1)
+		return faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+	must(setegid(gid) == 0 && seteuid(uid) == 0);
+	may = faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+	must(seteuid(0) == 0 && setegid(own) == 0);
+	return may;
+}
+
+bool state_dir_usable(const char *path, const char *name, uid_t uid, gid_t gid, struct why *why)
+{
+	if (may_write(path, uid, gid))
+		return true;
+	why_set(why, FAULT_POLICY, "route.state_dir %s is not for user %s to write: give it to that user, or name its owner "
+		"as `user`", path, name);
+	return false;
 }

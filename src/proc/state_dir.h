@@ -12,4 +12,8 @@
  * belongs to others. False with `why`. */
 MUST_CHECK bool state_dir_make(const char *path, uid_t uid, gid_t gid, struct why *why);
 
+/* Whether that user can keep files there: folders above it that can't be passed, another owner. False with `why`, which says what
+ * would be right. `name`: the user's. For the master, which is one thread. */
+MUST_CHECK bool state_dir_usable(const char *path, const char *name, uid_t uid, gid_t gid, struct why *why);
+
 #endif

@@ -251,6 +251,13 @@ const struct policy_evidence *route_known(struct route *r, const char *domain)
 	return route_cache_get(r->cache, domain, loop_now(r->loop));
 }
 
+/* By the clock on the wall its MTA-STS policy would be over: that clock has jumped, for evidence never outlives its policy, and whoever is
+ * told would set the policy aside (FAULTS 36). */
+static bool has_lapsed(const struct policy_evidence *e)
+{
+	return e->sts != EVIDENCE_STS_NONE && (int64_t)time(NULL) >= e->sts_until;
+}
+
 void route_look_up(struct route *r, const char *domain, route_done *done, void *arg)
 {
 	const struct policy_evidence *known;
@@ -258,7 +265,7 @@ void route_look_up(struct route *r, const char *domain, route_done *done, void *
 
 	must(policy_name_ok(span_str(domain)));
 	known = route_cache_get(r->cache, domain, loop_now(r->loop));
-	if (known != NULL) {
+	if (known != NULL && !has_lapsed(known)) {
 		done(arg, known);
 		return;
 	}

@@ -33,6 +33,7 @@ struct line {
 	struct ask *asks;
 	unsigned ask_count, ocsp_count;
 	bool overrun;             /* that it does not read was logged */
+	bool table_owed;          /* it has not had the partners' table as it is now */
 };
 
 struct route_lines {
@@ -134,23 +135,22 @@ static void ask_free(struct ask *a)
 	free(a);
 }
 
-static void send_message(struct line *line, const struct policy_message *m, int fd)
+static bool send_message(struct line *line, const struct policy_message *m, int fd)
 {
 	struct buf out;
 	struct why why;
+	bool sent;
 
 	if (line->fd < 0)
-		return;
+		return false;
 	buf_init(&out, POLICY_MESSAGE_MOST);
 	policy_message_encode(m, &out);
-	if (!ipc_line_send(line->fd, buf_peek(&out), fd, &why)) {
-		if (!line->overrun)
-			log_event("answer-lost", "edge %u: %s", line->edge, why.text);
-		line->overrun = true;
-	} else {
-		line->overrun = false;
-	}
+	sent = ipc_line_send(line->fd, buf_peek(&out), fd, &why);
+	if (!sent && !line->overrun)
+		log_event("answer-lost", "edge %u: %s", line->edge, why.text);
+	line->overrun = !sent;
 	buf_free(&out);
+	return sent;
 }
 
 static void send_evidence(struct line *line, uint32_t id, const struct policy_evidence *e)
@@ -158,7 +158,7 @@ static void send_evidence(struct line *line, uint32_t id, const struct policy_ev
 	/* encode borrows it */
 	struct policy_message m = { .kind = POLICY_EVIDENCE, .id = id, .evidence = (struct policy_evidence *)e };
 
-	send_message(line, &m, -1);
+	(void)send_message(line, &m, -1);
 }
 
 static void on_evidence(void *arg, const struct policy_evidence *e)
@@ -197,7 +197,7 @@ static void send_response(struct line *line, uint32_t id, struct span response)
 {
 	struct policy_message m = { .kind = POLICY_OCSP_ANSWER, .id = id, .der = response };
 
-	send_message(line, &m, -1);
+	(void)send_message(line, &m, -1);
 }
 
 static void on_response(void *arg, struct span response)
@@ -315,13 +315,21 @@ static void send_table(struct line *line)
 	int fd = route_partners_octets(line->lines->from.partners, &m.table_generation);
 
 	if (fd >= 0)
-		send_message(line, &m, fd);
+		line->table_owed = !send_message(line, &m, fd);
 }
 
 void route_lines_send_table(struct route_lines *l)
 {
 	for (struct line *line = l->all; line != NULL; line = line->next)
 		send_table(line);
+}
+
+void route_lines_catch_up(struct route_lines *l)
+{
+	for (struct line *line = l->all; line != NULL; line = line->next) {
+		if (line->table_owed && line->fd >= 0)
+			send_table(line);
+	}
 }
 
 void route_lines_take(struct route_lines *l, uint32_t edge, int fd)

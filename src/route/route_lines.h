@@ -32,6 +32,9 @@ void route_lines_free(struct route_lines *l);
 void route_lines_take(struct route_lines *l, uint32_t edge, int fd);
 /* All edges are sent the table. */
 void route_lines_send_table(struct route_lines *l);
+/* To those that had no room for it: to be called often. An answer that is lost is asked for again; without the table an edge
+ * would go on with old rules for ever. */
+void route_lines_catch_up(struct route_lines *l);
 unsigned route_lines_count(const struct route_lines *l);
 
 #endif

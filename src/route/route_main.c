@@ -115,6 +115,7 @@ static void after_batch(void *arg)
 
 	if (route_partners_fresh(p->partners))
 		route_lines_send_table(p->lines);
+	route_lines_catch_up(p->lines);
 	if (p->leaving && route_lines_count(p->lines) == 0 &&
 	    (p->map == NULL || route_socketmap_count(p->map) == 0))
 		loop_stop(p->loop);

@@ -58,37 +58,40 @@ static int seal(struct span octets, struct why *why)
 	return -1;
 }
 
-static void use(struct route_partners *p, int fd, struct span octets, uint64_t generation)
+/* Takes `fd`. False with `why`: not all of them can be used, and some alone will not do (law 6). */
+static bool use(struct route_partners *p, int fd, struct span octets, uint64_t generation, struct why *why)
 {
-	struct why why;
+	struct policy_table *table = plan_rules_with(p->plan, octets, generation, why);
 
+	if (why->fault != FAULT_NONE) {
+		policy_table_release(table);
+		close(fd);
+		return false;
+	}
 	if (p->octets >= 0)
 		close(p->octets);
 	p->octets = fd;
 	p->generation = generation;
 	policy_table_release(p->table);
-	p->table = plan_rules_with(p->plan, octets, generation, &why);
-	if (why.fault != FAULT_NONE)
-		log_event("partners", "a rule of the database was left out: %s", why.text);
+	p->table = table;
 	p->fresh = true;
+	return true;
 }
 
 static bool read_all(struct route_partners *p, struct why *why)
 {
 	struct buf octets;
 	uint64_t generation;
+	bool good = false;
 	int fd = -1;
 
 	buf_init(&octets, ROUTE_PARTNERS_OCTETS_MOST);
-	if (store_partners_octets(p->store, &octets, &generation, why)) {
-		if (why->text[0] != '\0')
-			log_event("partners", "%s", why->text);
+	if (store_partners_octets(p->store, &octets, &generation, why))
 		fd = seal(buf_peek(&octets), why);
-	}
 	if (fd >= 0)
-		use(p, fd, buf_peek(&octets), generation);
+		good = use(p, fd, buf_peek(&octets), generation, why);
 	buf_free(&octets);
-	return fd >= 0;
+	return good;
 }
 
 static bool open_store(struct route_partners *p, struct why *why)
@@ -114,9 +117,7 @@ static void use_none(struct route_partners *p)
 	struct why why;
 	int fd = seal(SPAN(""), &why);
 
-	if (fd >= 0)
-		use(p, fd, SPAN(""), 1);
-	else
+	if (fd < 0 || !use(p, fd, SPAN(""), 1, &why))
 		note_failed(p, &why);
 }
 
@@ -174,7 +175,7 @@ void route_partners_free(struct route_partners *p)
 
 struct policy_table *route_partners_table(const struct route_partners *p)
 {
-	return p->table;
+	return p->octets >= 0 ? p->table : NULL;
 }
 
 int route_partners_octets(const struct route_partners *p, uint64_t *generation)

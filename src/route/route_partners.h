@@ -1,6 +1,6 @@
 /* route/route_partners.h
  * Watches the partners' database (store/store_partners.h): what is changed there is in force within a second. Where it can't be
- * read, the rules that were read last stay; where it never could, there are those of the file alone. */
+ * read, the rules that were read last stay; where it never could, nobody knows them, and nothing is to be decided. */
 #ifndef ROUTE_PARTNERS_H
 #define ROUTE_PARTNERS_H
 
@@ -17,7 +17,8 @@ struct route_partners;
 struct route_partners *route_partners_new(struct loop *loop, const struct plan *plan);
 void route_partners_free(struct route_partners *p);
 
-/* The rules of the file and of the database; borrowed, hold it. */
+/* The rules of the file and of the database; borrowed, hold it. NULL: those of the database could never be read, and what one of them
+ * asks for nobody knows (SPEC GC-8, law 6). */
 struct policy_table *route_partners_table(const struct route_partners *p);
 /* The database's rules as octets, sealed, for a TABLE message; -1: none were read yet. Stays ours. */
 int route_partners_octets(const struct route_partners *p, uint64_t *generation);

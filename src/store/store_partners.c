@@ -186,16 +186,19 @@ static void put_octets(void *arg, const struct policy_rule *rule)
 bool store_partners_octets(struct store_partners *s, struct buf *out, uint64_t *generation, struct why *why)
 {
 	struct octets o = { .out = out };
+	struct why spoilt = { .fault = FAULT_NONE };
 	bool good;
 
-	why->text[0] = '\0';
 	if (!store_sqlite_run(&s->sqlite, "BEGIN", why))
 		return false;
-	good = store_partners_generation(s, generation, why) && walk(s, put_octets, &o, why, why);
+	good = store_partners_generation(s, generation, why) && walk(s, put_octets, &o, &spoilt, why);
 	store_sqlite_undo(&s->sqlite);
+	if (good && spoilt.fault != FAULT_NONE)
+		*why = spoilt;
 	if (good && o.full)
 		why_set(why, FAULT_SYSTEM, "%s has more rules than can be handed on", STORE_PARTNERS_FILE);
-	return good && !o.full;
+	/* What a rule asks for that can't be read nobody knows: without it mail could go at a weaker level (law 6). */
+	return good && !o.full && spoilt.fault == FAULT_NONE;
 }
 
 bool store_partners_generation(struct store_partners *s, uint64_t *generation, struct why *why)

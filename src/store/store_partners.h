@@ -32,8 +32,8 @@ MUST_CHECK bool store_partners_generation(struct store_partners *s, uint64_t *ge
 /* Whether somebody else has written since the last call (true at the first). Cheap: asked every 300 ms. */
 bool store_partners_changed(struct store_partners *s);
 
-/* All rules as policy_rule_encode writes them, one behind the other, as they are in one moment; what is not fit is left out and
- * told in `why`. False where it can't be read, or `out` is full. */
+/* All rules as policy_rule_encode writes them, one behind the other, as they are in one moment. False with `why` where it
+ * can't be read, one of them is not fit (what it asks for is then not known), or `out` is full. */
 MUST_CHECK bool store_partners_octets(struct store_partners *s, struct buf *out, uint64_t *generation, struct why *why);
 
 #endif

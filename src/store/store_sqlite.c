@@ -81,6 +81,11 @@ static bool migrate(struct store_sqlite *s, const char *const *steps, int step_c
 			version, step_count);
 		return false;
 	}
+	/* It is a signed number, and whoever can write the file is not believed. */
+	if (version < 0) {
+		why_set(why, FAULT_SYSTEM, "%s: not made by Sallyport (schema %d)", s->path, version);
+		return false;
+	}
 	for (; version < step_count; version++) {
 		if (!store_sqlite_run(s, steps[version], why))
 			return false;

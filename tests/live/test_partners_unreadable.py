@@ -2,10 +2,13 @@
 import os
 import pathlib
 import signal
+import sqlite3
 import time
 
 from gateway import sallyport
 from outbound import mx, send
+from ports import free_port
+from socketmap import SocketMap
 from test_route_process import routes
 
 
@@ -23,6 +26,13 @@ def garble(gw):
     with open(path, "wb") as f:
         f.write(b"this is no database\n" * 500)
     return path
+
+
+def write(gw, sql):
+    """Closed at once: SQLite's other files would be root's alone."""
+    db = sqlite3.connect(gw.config["route"]["state_dir"] + "/partners.db", timeout=5)
+    db.executescript(f"BEGIN; {sql}; COMMIT")
+    db.close()
 
 
 def test_GC_8_rules_that_cant_be_read(world):
@@ -66,3 +76,41 @@ def test_GC_8_what_was_known_stands(world):
     assert eventually(lambda: send(gw, d.rcpt()).code == 250)  # names are looked up again
     before = len(refused.messages)
     assert send(gw, refused.rcpt()).code == 451 and len(refused.messages) == before
+
+
+def test_GC_8_socketmap_knows_them_no_better(world):
+    """For Postfix beside us: what a rule asks for nobody knows, so nothing weaker is said."""
+    d = world.domain(mx())
+    address = f"127.0.0.1:{free_port()}"
+    gw = world.gateway(route={"socketmap": address}, start=False)
+    garble(gw)
+    gw.start()
+    assert gw.wait_log(event="partners-failed"), gw.transcript()
+    with SocketMap(address) as m:
+        assert m.ask(d.name).startswith("TEMP ")
+
+
+def test_GC_8_one_rule_that_is_none(world):
+    """One that nobody can read may be the one that asks for the most."""
+    d, other = world.domain(mx(cert="none")), world.domain(mx(cert="none"))
+    gw = world.gateway()
+    assert sallyport("partners", "-c", gw.file, "add", d.name, "--outbound", "encrypt").returncode == 0
+    assert eventually(lambda: send(gw, d.rcpt()).code == 451)
+    write(gw, "UPDATE rule SET outbound = 99")
+    # What comes after it counts as little, until all of it can be read.
+    assert sallyport("partners", "-c", gw.file, "add", other.name, "--outbound", "encrypt").returncode == 0
+    assert gw.wait_log(event="partners-failed"), gw.transcript()
+    assert send(gw, d.rcpt()).code == 451
+    write(gw, "DELETE FROM rule WHERE outbound = 99")
+    assert eventually(lambda: send(gw, other.rcpt()).code == 451)
+    assert eventually(lambda: send(gw, d.rcpt()).code == 250)
+
+
+def test_GC_10_a_database_that_was_put_back(world):
+    """From a copy, with an older count: its rules are the ones that hold."""
+    d = world.domain(mx(cert="none"))
+    gw = world.gateway()
+    assert sallyport("partners", "-c", gw.file, "add", d.name, "--outbound", "encrypt").returncode == 0
+    assert eventually(lambda: send(gw, d.rcpt()).code == 451)
+    write(gw, "UPDATE generation SET number = 5; DELETE FROM rule")
+    assert eventually(lambda: send(gw, d.rcpt()).code == 250)

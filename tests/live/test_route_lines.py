@@ -283,6 +283,21 @@ def test_GC_10_a_lock_by_another_holds_up_nothing(route):
     assert b"partner.example" in line.table()[1]
 
 
+def test_GC_10_an_edge_that_had_no_room_for_a_change(route):
+    """It does not go on with the old rules for ever."""
+    one = route()
+    other = one.line(1)
+    other.table()
+    line = one.line(2)  # the newest is told first: when the other one knows of the change, this one has missed it
+    line.table()
+    for _ in range(5000):  # answered at once: there is no such name
+        line.ask("[192.0.2.1]")
+    assert wait_until(lambda: "answer-lost" in one.said())
+    change(one, INSERT, "partner.example")
+    assert b"partner.example" in other.table()[1]
+    assert b"partner.example" in line.table()[1]
+
+
 # the end
 
 def test_FAULTS_29_route_ends_with_the_last_line(route):

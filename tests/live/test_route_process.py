@@ -175,23 +175,25 @@ def test_state_dir_belongs_to_the_user(outbound):
         subprocess.run(["rm", "-rf", folder], check=True)
 
 
-@pytest.mark.parametrize("what", ["no folder", "no database"])
-def test_FAULTS_27_mail_goes_on_without_a_store(world, outbound, what):
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/sallyport-state-XXXXXX"], text=True).strip())
-    folder.chmod(0o777)
-    state = folder / "state"
-    if what == "no folder":
-        state.write_text("a file")
+def test_FAULTS_27_mail_goes_on_without_a_store(world, outbound, state_dir):
+    Path(state_dir, "route.db").write_text("this is no database, whoever may think so " * 100)
+    gw = outbound(route={"state_dir": str(state_dir)})
+    assert gw.log(event="store-failed")
+    assert send(gw, world.domain(mx()).rcpt()).code == 250
+
+
+@pytest.mark.parametrize("what", ["a file", "not ours"])
+def test_GC_8_a_state_dir_that_is_of_no_use(outbound, state_dir, what):
+    """Rules that could not be read would stop all mail: it is said at the start."""
+    path = Path(state_dir, "state")
+    if what == "a file":
+        path.write_text("")
     else:
-        state.mkdir(mode=0o777)
-        (state / "route.db").write_text("this is no database, whoever may think so " * 100)
-    try:
-        gw = outbound(route={"state_dir": str(state)})
-        assert gw.log(event="store-failed")
-        assert send(gw, world.domain(mx()).rcpt()).code == 250
-        gw.stop()
-    finally:
-        subprocess.run(["rm", "-rf", folder], check=True)
+        path.mkdir(mode=0o755)
+        (path / "of another").write_text("")
+    with pytest.raises(AssertionError, match="not ready") as failed:
+        outbound(route={"state_dir": str(path)})
+    assert str(path) in str(failed.value)
 
 
 # the socketmap

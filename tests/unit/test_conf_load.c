@@ -350,7 +350,7 @@ static void test_conf_load_defaults(void **state)
 	(void)state;
 	load(&l, SPAN(HEAD MX));
 	assert_non_null(l.conf);
-	assert_string_equal(l.conf->user, "nobody");
+	assert_null(l.conf->user);
 	assert_int_equal(l.conf->edges, 0);
 	assert_int_equal(l.conf->drain_timeout, 60000);
 	assert_int_equal(l.conf->ticket_rotation, 8 * 3600000);

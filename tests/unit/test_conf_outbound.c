@@ -236,8 +236,8 @@ static const struct row partners_noted[] = {
 	  "outbound\n"
 	  "gw:3:91: warning: partners.a.example.certificate is without effect, because it holds in no service of mode "
 	  "outbound\n"
-	  "gw:3:103: warning: partners.a.example.report is without effect, because it holds in no service of mode "
-	  "outbound\n" },
+	  "gw:3:103: warning: partners.a.example.report is without effect, because it holds in no service of "
+	  "direction outbound\n" },
 	{ "no service comes in", HEAD PARTNER("inbound: encrypt") OUT(""),
 	  "gw:3:35: warning: partners.a.example.inbound is without effect, because it holds in no service of direction "
 	  "inbound\n" },

@@ -124,6 +124,54 @@ static void test_loop_many_edges(void **state)
 	loop_free(l);
 }
 
+/* Streams of which each is ready again as soon as it was told. */
+struct busy {
+	struct loop *loop;
+	struct loop_watch *watch;
+	int fds[2];
+	unsigned *calls;
+};
+
+#define BUSY_CALLS_MOST 50000
+
+static void stay_busy(void *arg, unsigned what)
+{
+	struct busy *b = arg;
+	char c;
+
+	(void)what;
+	if (++*b->calls > BUSY_CALLS_MOST)
+		return;
+	(void)!read(b->fds[0], &c, 1);
+	assert_int_equal(write(b->fds[1], "x", 1), 1);
+}
+
+/* However many streams are busy: timers, doors and what is done after a batch have their turn too. */
+static void test_FAULTS_12_busy_streams_leave_the_others_their_turn(void **state)
+{
+	enum { MANY = 200 };
+	static struct busy all[MANY];
+	struct loop *l = loop_new();
+	unsigned calls = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		all[i] = (struct busy){ .loop = l, .calls = &calls };
+		pair(all[i].fds);
+		all[i].watch = loop_watch_stream(l, all[i].fds[0], stay_busy, &all[i]);
+	}
+	turn(l);
+	assert_in_range(calls, 1, MANY);
+	turn(l);
+	assert_in_range(calls, 2, 2 * MANY); /* and the others of the first batch are not forgotten */
+	for (int i = 0; i < MANY; i++) {
+		loop_unwatch(all[i].watch);
+		close(all[i].fds[0]);
+		close(all[i].fds[1]);
+	}
+	loop_free(l);
+}
+
 /* Takes both away, whichever of the two comes first. */
 static void unwatch_both(void *arg, unsigned what)
 {
@@ -345,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loop_edges),
 		cmocka_unit_test(test_loop_many_edges),
+		cmocka_unit_test(test_FAULTS_12_busy_streams_leave_the_others_their_turn),
 		cmocka_unit_test(test_loop_levels),
 		cmocka_unit_test(test_loop_unwatch_in_batch),
 		cmocka_unit_test(test_loop_timer),

@@ -24,6 +24,8 @@ static const struct policy_message plain[] = {
 					     .type = POLICY_RESULT_STS_WEBPKI_INVALID, .tls = true, .reason = "a b" } },
 	{ .kind = POLICY_RESULT, .result = { .domain = "example.net", .delivered = true } },
 	{ .kind = POLICY_OCSP_ASK, .id = 1, .url = "http://ocsp.example/x", .der = { "0\0", 2 } },
+	/* As a certificate may have it: a scheme has no case (RFC 3986 section 3.1). */
+	{ .kind = POLICY_OCSP_ASK, .id = 1, .url = "HTTP://ocsp.example/x", .der = { "0\0", 2 } },
 	{ .kind = POLICY_OCSP_ANSWER, .id = 1, .der = { "", 0 } },
 	{ .kind = POLICY_TABLE, .table_generation = UINT64_MAX },
 };

@@ -237,8 +237,8 @@ static void spoil(const struct store_folder *f, const char *sql)
 	sqlite3_close(db);
 }
 
-/* Somebody else has written there: what is no rule is left out, the others count. */
-static void test_rules_that_we_did_not_write(void **state)
+/* Somebody else has written there: who lists them gets what is a rule, and for mail none of them is known (law 6). */
+static void test_GC_8_rules_that_we_did_not_write(void **state)
 {
 	static const char *const rows[] = {
 		"UPDATE rule SET outbound = 99 WHERE written = 'a.example'",
@@ -255,6 +255,8 @@ static void test_rules_that_we_did_not_write(void **state)
 		struct seen seen = { 0 };
 		struct store_folder f;
 		struct store_partners *s;
+		uint64_t number;
+		struct buf out;
 		struct why why;
 
 		store_folder_make(&f);
@@ -265,6 +267,11 @@ static void test_rules_that_we_did_not_write(void **state)
 		assert_true(store_partners_list(s, note, &seen, &why));
 		if (seen.count != 1)
 			fail_msg("%s: %u rules", rows[i], seen.count);
+		why.text[0] = '\0';
+		buf_init(&out, 4096);
+		if (store_partners_octets(s, &out, &number, &why) || why.text[0] == '\0')
+			fail_msg("%s: the others are handed on without it", rows[i]);
+		buf_free(&out);
 		store_partners_free(s);
 		store_folder_remove(&f);
 	}
@@ -283,6 +290,9 @@ static void test_FAULTS_27_what_is_no_database_of_ours(void **state)
 	spoil(&f, "PRAGMA user_version = 77");
 	assert_null(store_partners_open(f.path, &why));
 	assert_non_null(strstr(why.text, "newer version"));
+	spoil(&f, "PRAGMA user_version = -100000");
+	assert_null(store_partners_open(f.path, &why));
+	assert_non_null(strstr(why.text, "schema -100000"));
 	store_folder_write(&f, "partners.db", "this is no database, and long enough to be looked at in earnest by whoever reads it");
 	assert_null(store_partners_open(f.path, &why));
 	assert_null(store_partners_open("/nonexistent/folder", &why));
@@ -299,7 +309,7 @@ int main(void)
 		cmocka_unit_test(test_GC_10_a_change_is_seen_by_the_other),
 		cmocka_unit_test(test_a_new_database_counts_on),
 		cmocka_unit_test(test_octets_are_what_a_table_is_made_of),
-		cmocka_unit_test(test_rules_that_we_did_not_write),
+		cmocka_unit_test(test_GC_8_rules_that_we_did_not_write),
 		cmocka_unit_test(test_FAULTS_27_what_is_no_database_of_ours),
 	};
 

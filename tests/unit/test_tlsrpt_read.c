@@ -27,6 +27,8 @@ static const struct {
 	  "report \\x1b[2J\\x0a\\x00\\x5c\\xc3\\xbc\\xe2\\x80\\xae\nof -\nfrom - to -\n", "" },
 	{ "nothing", SPAN(""), NULL, "line 1: " },
 	{ "no JSON", SPAN("<xml>"), NULL, "line 1: " },
+	{ "FAULTS 42: octets for a terminal", SPAN("[\"\xc2\x9b\x33\x31m\"\x1b"), NULL, "line 1: ']' expected near '?'" },
+	{ "FAULTS 42: such octets in a field", SPAN("{\"\xc2\x9bm\":1,\"\xc2\x9bm\":2}"), NULL, "line 1: duplicate object key near '\"??m\"'" },
 	{ "NUL", SPAN("{\"policies\":[]}\0"), NULL, "line 1: " },
 	{ "something behind it", SPAN("{\"policies\":[]} {}"), NULL, "line 1: " },
 	{ "a field twice", SPAN("{\"policies\":[],\"policies\":[]}"), NULL, "line 1: " },
