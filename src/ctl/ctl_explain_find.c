@@ -37,34 +37,41 @@ static void warn(const char *what, const struct why *why)
 
 /* --- rules --- */
 
-static void add_database(const struct explain *x, struct buf *octets)
+static bool add_database(const struct explain *x, struct buf *octets, struct why *why)
 {
 	struct store_partners *s;
 	uint64_t generation;
-	struct why why = { .fault = FAULT_NONE };
+	bool good;
 
 	if (!is_there(x, STORE_PARTNERS_FILE))
-		return;
-	s = store_partners_open(state_dir(x), &why);
-	if (s == NULL || !store_partners_octets(s, octets, &generation, &why)) {
-		warn("without the rules of the database", &why);
+		return true;
+	s = store_partners_open(state_dir(x), why);
+	good = s != NULL && store_partners_octets(s, octets, &generation, why);
+	if (!good)
 		buf_consume(octets, buf_used(octets));
-	}
 	store_partners_free(s);
+	return good;
 }
 
 static void find_rules(struct explain *x)
 {
 	struct buf octets;
-	struct why why;
+	struct why why, spoilt;
+	bool good;
 
 	buf_init(&octets, ROUTE_PARTNERS_OCTETS_MOST);
-	if (conf_needs_route(x->plan->conf))
-		add_database(x, &octets);
-	x->rules = plan_rules_with(x->plan, buf_peek(&octets), 1, &why);
-	if (why.fault != FAULT_NONE)
-		warn("a rule of the database was left out", &why);
+	good = !conf_has_database(x->plan->conf) || add_database(x, &octets, &why);
+	x->rules = plan_rules_with(x->plan, buf_peek(&octets), 1, &spoilt);
+	if (good && spoilt.fault != FAULT_NONE) {
+		good = false;
+		why = spoilt;
+	}
 	buf_free(&octets);
+	if (good)
+		return;
+	/* As a session is told that begins now (SPEC GC-8). */
+	warn("the rules of the database can't be read", &why);
+	explain_say(x, &SMTP_SAY_POLICY, SMTP_SAY_POLICY.text);
 }
 
 /* --- services of mode outbound --- */

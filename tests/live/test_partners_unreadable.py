@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 from gateway import sallyport
-from outbound import mx, send
+from outbound import explain, mx, send
 from ports import free_port
 from socketmap import SocketMap
 from test_route_process import routes
@@ -114,3 +114,11 @@ def test_GC_10_a_database_that_was_put_back(world):
     assert eventually(lambda: send(gw, d.rcpt()).code == 451)
     write(gw, "UPDATE generation SET number = 5; DELETE FROM rule")
     assert eventually(lambda: send(gw, d.rcpt()).code == 250)
+
+
+def test_GC_8_explain_says_what_a_session_is_told(world):
+    d = world.domain(mx())
+    gw = world.gateway(start=False)
+    garble(gw)
+    told = explain(gw, d.rcpt())
+    assert told["status"] == 75 and told["verdict"]["code"] == 451 and "rules" in told["verdict"]["text"], told
