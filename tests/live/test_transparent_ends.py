@@ -92,6 +92,18 @@ def how_it_ends(sock):
         return e
 
 
+def pipe_ends(gw):
+    def count(pid):
+        links = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                pass  # closed meanwhile
+        return sum(link.startswith("pipe:") for link in links)
+    return [count(pid) for pid in gw.edges()]
+
+
 def descriptors(gw):
     return [len(os.listdir(f"/proc/{pid}/fd")) for pid in gw.edges()]
 
@@ -205,7 +217,7 @@ def take(sock, size):
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_MC_6_FAULTS_12_tunnel_reset_behind_a_full_pipe(site, gw, who, splice):
     """Who resets need not wait for the other one to read: that one gets the reset at once, with all that was held lost."""
-    before = descriptors(gw)
+    before = pipe_ends(gw)
     with Ends(site) as ends:
         one, other = (ends.client, ends.server) if who == "client" else (ends.server, ends.client)
         if splice:
@@ -217,4 +229,5 @@ def test_MC_6_FAULTS_12_tunnel_reset_behind_a_full_pipe(site, gw, who, splice):
         line = gw.wait_log(event="session-end", client=ends.name)[0]  # `other` has read nothing
         assert (line["outcome"], line["fault"]) == (f"{who}-reset", "peer")
         assert isinstance(how_it_ends(other), ConnectionResetError)
-    assert wait_until(lambda: all(b <= a + 2 * 2 for a, b in zip(before, descriptors(gw))))
+    # One pipe for each way may stay in the pool. (Sockets are no measure: each edge has some in stock.)
+    assert wait_until(lambda: all(b <= a + 2 * 2 for a, b in zip(before, pipe_ends(gw))))
