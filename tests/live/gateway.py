@@ -144,8 +144,10 @@ class Gateway:
         return found if len(found) >= count else []
 
     def session(self, client, seconds=6):
-        """The closing line of this client's session."""
-        lines = self.wait_log(seconds, event="session-end", client=client.name)
+        """The closing line of this client's session. (An earlier client may have had the same port.)"""
+        since = getattr(client, "since", 0)
+        lines = self.wait_log(seconds, event="session-end", client=client.name,
+                              since=since if since <= len(self.lines) else 0)  # it was started anew
         assert lines, f"no session-end for {client.name}:\n{self.transcript()}"
         return lines[0]
 
@@ -163,10 +165,16 @@ class Gateway:
         return host.strip("[]").replace("*", "127.0.0.1"), int(port)
 
     def connect(self, service="mx", **options):
-        return Client(self.address("listen", service), **options)
+        return self.since_now(lambda: Client(self.address("listen", service), **options))
 
     def connect_tls(self, context, service="mx", **options):
-        return Client(self.address("listen_tls", service), tls=context, **options)
+        return self.since_now(lambda: Client(self.address("listen_tls", service), tls=context, **options))
+
+    def since_now(self, call):
+        since = len(self.lines)
+        client = call()
+        client.since = since
+        return client
 
     # processes
 
